@@ -1,0 +1,88 @@
+"""Captures: what a crawl fetched, as an index over WARC records that later stages read by id."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from warcio.archiveiterator import ArchiveIterator
+
+from assets.documents import shard_names
+from resources.errors import InputError
+
+CaptureKind = Literal["response", "revisit", "resource"]
+
+CAPTURE_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("url", pa.string()),
+        ("snapshot", pa.string()),
+        ("kind", pa.string()),
+        ("status", pa.int32()),
+        ("content_type", pa.string()),
+        ("payload_sha256", pa.string()),
+        ("etag", pa.string()),
+        ("last_modified", pa.string()),
+        ("file", pa.string()),
+        ("offset", pa.int64()),
+        ("length", pa.int64()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """One URL as one snapshot saw it.
+
+    `id` is `document_id(url, snapshot)`. `kind` is the WARC record type: "response" holds an HTTP
+    answer, "revisit" says that the page is as an earlier snapshot saw it (304 or same payload),
+    "resource" holds a document that came from a file. `content_type` is the header's value, with
+    its charset. `file` (relative to the artifact), `offset` and `length` locate the gzip member.
+    """
+
+    id: str
+    url: str
+    snapshot: str
+    kind: CaptureKind
+    status: int
+    content_type: str
+    payload_sha256: str
+    etag: str
+    last_modified: str
+    file: str
+    offset: int
+    length: int
+
+
+def read_captures(folder: Path, shard: int) -> Iterator[Capture]:
+    """The captures of one shard of a crawl, in URL order."""
+    for row in pq.read_table(folder / "captures" / f"{shard:05}.parquet").to_pylist():
+        yield Capture(**row)
+
+
+def capture_shards(folder: Path) -> int:
+    """How many shards a crawl has; documents keep this number through every stage."""
+    return len(shard_names(folder, "captures"))
+
+
+def read_payload(folder: Path, capture: Capture) -> bytes:
+    """The body of a captured page, transfer- and content-decoded.
+
+    Raises:
+        InputError: if the WARC record is not where the index says, or holds another payload.
+    """
+    where = f"{folder / capture.file} at byte {capture.offset}"
+    with (folder / capture.file).open("rb") as file:
+        file.seek(capture.offset)
+        record = next(iter(ArchiveIterator(file)), None)
+        if record is None or record.rec_headers.get_header("WARC-Target-URI") != capture.url:
+            raise InputError(f"{where}: no record of {capture.url}; run `tidemill verify`, then crawl again")
+        payload = bytes(record.content_stream().read())
+    if hashlib.sha256(payload).hexdigest() != capture.payload_sha256:
+        raise InputError(f"{where}: the payload of {capture.url} is not what was crawled; run `tidemill verify`")
+    return payload

@@ -1,0 +1,1 @@
+"""Clean text: characters repaired, boilerplate lines removed, personal data masked."""

@@ -1,0 +1,53 @@
+"""What every part of the spec is: a frozen pydantic model whose fields describe themselves."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Hashable, Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic_core import PydanticCustomError
+
+
+class Config(BaseModel):
+    """A part of the spec. Unknown keys are refused; the docstring under a field is its description."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+def only_known_keys(settings: type) -> BeforeValidator:
+    """For a field that is a dataclass of `llm_core`, which knows no pydantic: refuse keys that it does not have.
+
+    ```python
+    train: Annotated[TrainConfig, only_known_keys(TrainConfig)] = TrainConfig()
+    ```
+    """
+    names = {field.name for field in fields(settings)}
+
+    def check(value: object) -> object:
+        for key in value if isinstance(value, Mapping) else ():
+            if key not in names:
+                raise PydanticCustomError("extra_forbidden", "unknown key", {"key": key})
+        return value
+
+    return BeforeValidator(check)
+
+
+@cache
+def field_descriptions(settings: Hashable) -> dict[str, str]:
+    """What each field of a config class means: the docstring under it, on one line, those of its bases included."""
+    described: dict[str, str] = {}
+    assert isinstance(settings, type)
+    for owner in reversed(settings.__mro__):
+        if not (is_dataclass(owner) or (issubclass(owner, BaseModel) and owner not in (BaseModel, Config))):
+            continue
+        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(owner))).body
+        assert isinstance(tree, ast.ClassDef)
+        for field, note in zip(tree.body, tree.body[1:], strict=False):
+            if isinstance(field, ast.AnnAssign) and isinstance(note, ast.Expr) and isinstance(note.value, ast.Constant):
+                described[ast.unparse(field.target)] = " ".join(str(note.value.value).split())
+    return described

@@ -1,0 +1,1 @@
+"""Crawl: the pages of a source, fetched politely and kept as WARC."""

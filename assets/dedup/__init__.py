@@ -1,0 +1,1 @@
+"""Deduplication: one page of each group of equal or nearly equal ones, within a snapshot and across them."""

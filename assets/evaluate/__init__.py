@@ -1,0 +1,1 @@
+"""Evaluation on held-out documents, and the gate that decides which model is champion."""

@@ -1,0 +1,1 @@
+"""Pages into documents: main text, title, licence and language of what the crawl fetched."""

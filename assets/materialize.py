@@ -1,0 +1,175 @@
+"""A declared stage as the Dagster asset that people see: inputs in, one build, and a report of what came out."""
+
+import base64
+import json
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+
+from assets.champion import champion_before_snapshot
+from assets.documents import DOCUMENT_SCHEMA
+from assets.exhibits import Exhibits
+from assets.stage import Finding, Inputs, Lineage, Stage, Take
+from resources.artifact import Artifact
+from resources.launch import PipesLauncher
+from resources.workplace import Workplace
+
+ALL_EARLIER = -100_000
+INLINE_PLOT_BYTES = 60_000
+OWNER = "team:tidemill"
+
+
+def to_asset(stage: Stage, lineage: Lineage, snapshots: dg.PartitionsDefinition, prefix: str) -> dg.AssetsDefinition:
+    """The Dagster asset of a stage: one partition a snapshot, data version = digest, code version = VERSION."""
+    checks = [dg.AssetCheckSpec(name, asset=dg.AssetKey([prefix, stage.name]), blocking=True) for name in stage.checks]
+
+    @dg.asset(
+        name=stage.name,
+        key_prefix=[prefix],
+        group_name=stage.group,
+        description=stage.description,
+        kinds=set(stage.kinds),
+        owners=[OWNER],
+        code_version=str(stage.version),
+        partitions_def=snapshots,
+        ins=_ins(stage, prefix, snapshots),
+        check_specs=checks,
+        required_resource_keys={"workplace"},
+        io_manager_key="artifacts",
+        metadata={"dagster/column_schema": _column_schema()} if stage.is_documents else {},
+        pool="training" if stage.registers else None,
+        retry_policy=dg.RetryPolicy(max_retries=1) if stage.registers else None,
+    )
+    def materialize(context: dg.AssetExecutionContext, **taken: Mapping[str, Artifact]) -> Iterator[Any]:
+        workplace: Workplace = context.resources.workplace
+        known = {(name, key): artifact for name, by_key in taken.items() for key, artifact in by_key.items()}
+        yield from _materialize(context, stage, lineage, known, workplace)
+
+    return materialize
+
+
+def _materialize(
+    context: dg.AssetExecutionContext,
+    stage: Stage,
+    lineage: Lineage,
+    known: Mapping[tuple[str, str], Artifact],
+    workplace: Workplace,
+) -> Iterator[Any]:
+    partition = context.partition_key
+    started = time.monotonic()
+    carried = lineage.carried_over(stage, partition, known)
+    if carried is not None:
+        artifact, inputs, is_cached = carried, Inputs({}), True
+    else:
+        inputs = lineage.inputs(stage, partition, known, workplace.lake, workplace.journal)
+        local = Inputs({name: [workplace.lake.local(a) for a in given] for name, given in inputs.given.items()})
+        artifact, is_cached = workplace.lake.build(
+            stage.recipe(partition, inputs),
+            lambda build: stage.run(build, local),
+            workers=workplace.workers,
+            report=workplace.report,
+            launch=PipesLauncher(context),
+        )
+    seconds = None if is_cached else time.monotonic() - started
+    exhibits = stage.exhibit(workplace.lake.local(artifact))
+    findings = {name: check(artifact, inputs) for name, check in stage.checks.items()} if carried is None else {}
+    run = record(stage, artifact, exhibits, workplace, seconds=seconds, dagster_run=context.run_id)
+    context.log.info(f"{stage.name} {partition}: {artifact.fingerprint} ({'cached' if is_cached else 'made'})")
+    yield dg.Output(
+        artifact,
+        data_version=dg.DataVersion(artifact.digest),
+        metadata=_metadata(stage, artifact, exhibits, is_cached, seconds, run),
+    )
+    for name in stage.checks:
+        finding = findings.get(name, Finding(True, "checked at the snapshot that made it"))
+        yield dg.AssetCheckResult(check_name=name, passed=finding.passed, metadata={"finding": finding.detail})
+
+
+def record(
+    stage: Stage,
+    artifact: Artifact,
+    exhibits: Exhibits,
+    workplace: Workplace,
+    *,
+    seconds: float | None = None,
+    dagster_run: str = "",
+) -> str:
+    """See that the artifact has its one MLflow run and, for a checkpoint, its version; returns the run's id."""
+    if stage.registers:
+        workplace.journal.register(artifact)
+    if stage.settle is not None:
+        stage.settle(artifact, workplace.lake, workplace.journal)
+    run = workplace.tracking.record(
+        artifact,
+        workplace.lake.manifest(artifact),
+        plots=exhibits.plots,
+        series=exhibits.series,
+        metrics=exhibits.metrics,
+        seconds=seconds,
+        dagster_run=dagster_run,
+    )
+    workplace.tracking.follow(workplace.journal.read(), workplace.lake)
+    return run
+
+
+def _ins(stage: Stage, prefix: str, partitions: dg.PartitionsDefinition) -> dict[str, dg.AssetIn]:
+    takes = dict(stage.inputs)
+    if stage.made_once or stage.look_up is champion_before_snapshot:
+        # What a checkpoint continues from is decided downstream of its own previous partition, and
+        # two assets may not depend on each other: the edge is the asset on itself.
+        takes.setdefault(stage.name, Take.EARLIER)
+    return {
+        name: dg.AssetIn(key=[prefix, name], partition_mapping=_mapping(take, partitions))
+        for name, take in takes.items()
+    }
+
+
+def _mapping(take: Take, partitions: dg.PartitionsDefinition) -> dg.PartitionMapping:
+    if not isinstance(partitions, dg.TimeWindowPartitionsDefinition):
+        return dg.IdentityPartitionMapping()
+    if take is Take.SAME:
+        return dg.TimeWindowPartitionMapping()
+    return dg.TimeWindowPartitionMapping(
+        start_offset=ALL_EARLIER,
+        end_offset=-1 if take is Take.EARLIER else 0,
+        allow_nonexistent_upstream_partitions=True,
+    )
+
+
+def _column_schema() -> dg.TableSchema:
+    return dg.TableSchema(
+        [
+            dg.TableColumn(name, str(kind))
+            for name, kind in zip(DOCUMENT_SCHEMA.names, DOCUMENT_SCHEMA.types, strict=True)
+        ]
+    )
+
+
+def _metadata(
+    stage: Stage, artifact: Artifact, exhibits: Exhibits, is_cached: bool, seconds: float | None, run: str
+) -> dict[str, dg.MetadataValue[Any]]:
+    metadata: dict[str, Any] = {
+        "fingerprint": dg.MetadataValue.text(artifact.fingerprint),
+        "digest": dg.MetadataValue.text(artifact.digest),
+        "folder": dg.MetadataValue.path(artifact.uri),
+        "cached": dg.MetadataValue.bool(is_cached),
+        "mlflow_run": dg.MetadataValue.text(run),
+        "stats": dg.MetadataValue.json(json.loads(json.dumps(dict(artifact.stats)))),
+    }
+    if seconds is not None:
+        metadata["seconds"] = dg.MetadataValue.float(round(seconds, 3))
+    if stage.is_documents:
+        metadata["dagster/row_count"] = dg.MetadataValue.int(int(artifact.stats["kept"]))
+    if exhibits.samples:
+        columns = list(exhibits.samples[0])
+        metadata["samples"] = dg.MetadataValue.table(
+            records=[dg.TableRecord(dict(row)) for row in exhibits.samples],
+            schema=dg.TableSchema([dg.TableColumn(name, "string") for name in columns]),
+        )
+    for title, png in exhibits.plots.items():
+        if len(png) <= INLINE_PLOT_BYTES:
+            metadata[title] = dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
+    metadata.update({name: dg.MetadataValue.float(value) for name, value in exhibits.metrics.items()})
+    return metadata

@@ -1,0 +1,149 @@
+"""The drift report: a closed window of requests against the reference, the verdict, and what changed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from assets.monitor.changes import Changes, find_changes
+from assets.monitor.config import MonitorConfig
+from assets.monitor.drift import Finding, Requests, compare
+from assets.monitor.features import STATISTICS, Array, asked_text, text_statistics
+from assets.monitor.loss import bits_per_byte
+from assets.monitor.reference import check_champion, read_reference, scoring_environment
+from assets.monitor.windows import read_window
+from resources.build import Build, Outcome
+from resources.errors import BuildError
+
+REPORT = "report.json"
+BINS = 24
+OUTERMOST = 0.995  # a histogram ends at this quantile, so that one long request does not flatten it
+DIGITS = 6
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """A feature's distribution: shares of the window's and of the reference's requests between `edges`.
+
+    The first and last bin take what lies beyond them.
+    """
+
+    feature: str
+    edges: tuple[float, ...]
+    window: tuple[float, ...]
+    reference: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """The verdict on a window: `alarm` where any monitor found a shift at the shared false-alarm rate."""
+
+    alarm: bool
+    false_alarm_rate: float
+    window_requests: int
+    compared_requests: int
+    reference_requests: int
+    findings: tuple[Finding, ...]
+    changes: Changes
+    histograms: tuple[Histogram, ...]
+
+    @classmethod
+    def read(cls, folder: Path) -> DriftReport:
+        return _FORMAT.validate_json((folder / REPORT).read_bytes())
+
+    def sentence(self) -> str:
+        """What a person should know first."""
+        if not self.findings:
+            return "No monitor is set."
+        ordered = sorted(self.findings, key=lambda finding: finding.p_value)
+        if not self.alarm:
+            nearest = f"{ordered[0].monitor}, p = {ordered[0].p_value:.3g}"
+            return f"No drift in {self.compared_requests} requests; the nearest to it is {nearest}."
+        found = ", ".join(f"{f.monitor} (p = {f.p_value:.3g})" for f in ordered if f.drifted)
+        more = [share.name for share in self.changes.words if share.window > share.reference][:5]
+        return f"Drift in {found}" + (f"; asked about more: {', '.join(more)}." if more else ".")
+
+
+_FORMAT = TypeAdapter(DriftReport)
+
+
+def report_drift(build: Build, config: MonitorConfig, window: Path, reference: Path, champion: Path) -> Outcome:
+    """Compare a window's artifact with the reference of the champion, and write `report.json`.
+
+    Every loss is the present champion's, whichever version answered then. The report follows from
+    what was asked, not from the order in which requests ended.
+
+    Raises:
+        BuildError: if the window holds no text, or the reference is another champion's.
+    """
+    if not build.has(REPORT):
+        report = _report(config, window, reference, champion)
+        build.write(REPORT, _FORMAT.dump_json(report, indent=1))
+    with build.local(REPORT) as path:
+        report = _FORMAT.validate_json(path.read_bytes())
+    return Outcome(_stats(report), environment=scoring_environment())
+
+
+def _report(config: MonitorConfig, window: Path, reference: Path, champion: Path) -> DriftReport:
+    logged = read_window(window)
+    texts = sorted(asked_text(request.prompt) for request in logged if request.prompt is not None)
+    if config.monitors and not texts:
+        raise BuildError(
+            f"the window {window} holds {len(logged)} requests and the text of none, so monitors have nothing to read; "
+            "log with monitor.store_prompts: true, or set monitor.monitors: []"
+        )
+    check_champion(reference, champion)
+    if len(texts) > config.compared_requests:
+        texts = sorted(random.Random(f"sample {config.seed}").sample(texts, config.compared_requests))
+    asked = Requests(texts, bits_per_byte(champion, texts))
+    known, hosts = read_reference(reference)
+    findings = compare(asked, known, config) if config.monitors else ()
+    return DriftReport(
+        alarm=any(finding.drifted for finding in findings),
+        false_alarm_rate=config.false_alarm_rate,
+        window_requests=len(logged),
+        compared_requests=len(asked),
+        reference_requests=len(known),
+        findings=findings,
+        changes=find_changes(asked, known, hosts, config) if texts else Changes((), (), ()),
+        histograms=_histograms(asked, known) if texts else (),
+    )
+
+
+def _stats(report: DriftReport) -> dict[str, Any]:
+    return {
+        "alarm": report.alarm,
+        "requests": report.window_requests,
+        "compared": report.compared_requests,
+        "p_values": {finding.monitor: finding.p_value for finding in report.findings},
+        "drifted": [finding.monitor for finding in report.findings if finding.drifted],
+    }
+
+
+def _histograms(window: Requests, reference: Requests) -> tuple[Histogram, ...]:
+    features = ("bits per byte", *STATISTICS[:2])
+    columns = [
+        np.column_stack([side.bits_per_byte, text_statistics(side.texts)[:, :2]]) for side in (window, reference)
+    ]
+    return tuple(_histogram(name, columns[0][:, place], columns[1][:, place]) for place, name in enumerate(features))
+
+
+def _histogram(feature: str, window: Array, reference: Array) -> Histogram:
+    low, high = np.quantile(np.concatenate([window, reference]), [1 - OUTERMOST, OUTERMOST])
+    edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
+
+    def shares(values: Array) -> tuple[float, ...]:
+        counts = np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0]
+        return _rounded(counts / len(values))
+
+    return Histogram(feature, _rounded(edges), shares(window), shares(reference))
+
+
+def _rounded(values: Sequence[float] | Array) -> tuple[float, ...]:
+    return tuple(round(float(value), DIGITS) for value in values)

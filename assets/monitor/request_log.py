@@ -1,0 +1,178 @@
+"""The request log: append-only segments of JSON lines, each of which becomes a window that monitors look at."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from assets.monitor.config import MonitorConfig
+from assets.monitor.logged_request import LoggedRequest, TornLineError
+from llm_core.serve.record import RequestLog, RequestRecord
+from resources.errors import InputError
+
+log = logging.getLogger(__name__)
+
+SUFFIX = ".jsonl"
+LOCK = ".lock"
+HOUR_S = 3600
+
+
+def open_request_log(config: MonitorConfig, folder: Path) -> RequestLog:
+    """The log in `folder`, made where there is none; give it to the server.
+
+    Several processes may write one log: each line is written under a lock, whole, by one call in
+    append mode. So a kill of the process loses nothing that was written; what a power cut loses
+    are the lines since the last segment was closed, for only then is the file synced to disk.
+    A line that was cut short (a full disk, a power cut) is ended, and stays for readers to count.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileRequestLog(config, folder)
+
+
+def find_request(folder: Path, request_id: str) -> LoggedRequest:
+    """The first prompt of a request, by its response's id, newest segments searched first.
+
+    Raises:
+        InputError: if the log has no such request.
+    """
+    for path in reversed(segments(folder)):
+        data = path.read_bytes()
+        if request_id.encode() in data:
+            found = [request for request in read_lines(data)[0] if request.id == request_id]
+            if found:
+                return min(found, key=lambda request: request.index)
+    raise InputError(f"request:{request_id} is not in the request log {folder}; give the id of an answer it has served")
+
+
+def segments(folder: Path) -> list[Path]:
+    """The log's files, oldest first; none where there is no log."""
+    return sorted(folder.glob(f"*{SUFFIX}"))
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A line of a segment that is no request: its number in the file from 1, and why."""
+
+    line: int
+    reason: str
+    detail: str
+
+
+def read_lines(data: bytes) -> tuple[list[LoggedRequest], list[Unreadable]]:
+    """The requests of a segment's bytes, and what else stands in it.
+
+    Reasons: `torn` (it has no end, or is no whole JSON), `malformed` (a field is missing or wrong).
+    """
+    requests, unreadable = [], []
+    *lines, rest = data.split(b"\n")
+    for number, line in enumerate(lines, start=1):
+        try:
+            requests.append(LoggedRequest.from_line(line))
+        except TornLineError as error:
+            unreadable.append(Unreadable(number, "torn", str(error)))
+        except InputError as error:
+            unreadable.append(Unreadable(number, "malformed", str(error)))
+    if rest:
+        unreadable.append(Unreadable(len(lines) + 1, "torn", "it has no end"))
+    return requests, unreadable
+
+
+class FileRequestLog:
+    """Appends records to the newest segment, and begins the next one where a window ends."""
+
+    def __init__(self, config: MonitorConfig, folder: Path):
+        self._config, self._folder = config, folder
+        self._segment: Path | None = None
+        self._size = self._count = self._last = 0
+        self._began_s: float | None = None
+        with self._locked():
+            self._catch_up()
+
+    def __call__(self, record: RequestRecord, /) -> None:
+        """Write one record.
+
+        Raises:
+            OSError: if the disk does not take the whole line.
+        """
+        with self._locked():
+            self._catch_up()
+            if self._segment is None or self._is_past_end(record.time_s):
+                self._begin_segment()
+            request = LoggedRequest.of(record, self._last + 1, self._config)
+            self._append(request.to_line())
+            self._count, self._last = self._count + 1, request.number
+            self._began_s = request.time_s if self._began_s is None else self._began_s
+            if self._is_full():
+                self._begin_segment()  # at once: the window is closed with its last request
+
+    def _is_full(self) -> bool:
+        return self._config.window_hours is None and self._count >= self._config.window_requests
+
+    def _is_past_end(self, time_s: float) -> bool:
+        """Whether a request that came at this time belongs in a later window; a late one stays in the open one."""
+        if self._config.window_hours is None or self._began_s is None:
+            return self._is_full()
+        span_s = self._config.window_hours * HOUR_S
+        return time_s // span_s > self._began_s // span_s
+
+    def _catch_up(self) -> None:
+        """Take in what other writers did, or what a writer before this one left."""
+        newest = next(reversed(segments(self._folder)), None)
+        if newest is None or (newest == self._segment and newest.stat().st_size == self._size):
+            return
+        data = newest.read_bytes()
+        self._segment, self._size = newest, len(data)
+        requests, unreadable = read_lines(data)
+        first = int(newest.stem.rpartition("-")[2])
+        self._count, self._last = len(requests), max([first - 1, *(request.number for request in requests)])
+        self._began_s = requests[0].time_s if requests else None
+        if data and not data.endswith(b"\n"):
+            log.warning("%s line %d is torn: it was cut short and is left out", newest, unreadable[-1].line)
+            self._append(b"\n")
+
+    def _begin_segment(self) -> None:
+        """Close the open segment for good, and name the next by the log's beginning and its first request."""
+        if self._segment is None:
+            began = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+        else:
+            began = self._segment.stem.partition("-")[0]
+            _sync(self._segment)
+        self._segment = self._folder / f"{began}-{self._last + 1:09}{SUFFIX}"
+        self._segment.touch(exist_ok=False)
+        _sync(self._folder)
+        self._size = self._count = 0
+        self._began_s = None
+
+    def _append(self, line: bytes) -> None:
+        assert self._segment is not None
+        descriptor = os.open(self._segment, os.O_WRONLY | os.O_APPEND)
+        try:
+            written = os.write(descriptor, line)
+        finally:
+            os.close(descriptor)
+        if written < len(line):
+            raise OSError(
+                errno.ENOSPC, f"only {written} of {len(line)} bytes were written; free some space", self._segment
+            )
+        self._size += written
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with (self._folder / LOCK).open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

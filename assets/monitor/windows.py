@@ -1,0 +1,110 @@
+"""Closed windows of the request log, and each as an artifact: what was asked, as it was seen."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from assets.documents import Funnel
+from assets.monitor.logged_request import LoggedRequest
+from assets.monitor.request_log import Unreadable, read_lines, segments
+from resources.artifact import blake2
+from resources.build import Build, Outcome
+from resources.errors import InputError
+
+REQUESTS = "requests.parquet"
+UNREADABLE = "unreadable.jsonl"
+SCHEMA = pa.schema(
+    [
+        ("number", pa.int64()),
+        ("time", pa.string()),
+        ("id", pa.string()),
+        ("index", pa.int64()),
+        ("model_name", pa.string()),
+        ("model_version", pa.string()),
+        ("fingerprint", pa.string()),
+        ("endpoint", pa.string()),
+        ("status", pa.int64()),
+        ("finish_reason", pa.string()),
+        ("prompt_bytes", pa.int64()),
+        ("completion_bytes", pa.int64()),
+        ("prompt_tokens", pa.int64()),
+        ("completion_tokens", pa.int64()),
+        ("prompt_logprob", pa.float64()),
+        ("latency_s", pa.float64()),
+        ("masked", pa.int64()),
+        ("prompt", pa.large_string()),
+        ("completion", pa.large_string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of the log that no request will be added to; `name` is its partition, in the log's order."""
+
+    name: str
+    path: Path
+
+
+def closed_windows(folder: Path) -> list[Window]:
+    """The closed windows of a log, oldest first.
+
+    A window is a segment, closed once a later segment exists, which its last request (or, for
+    windows of time, the first request after its end) begins. So whoever looks sees the same, and
+    a change of the spec's window changes the windows from there on, and none that was closed.
+    """
+    return [Window(path.stem, path) for path in segments(folder)[:-1]]
+
+
+def observe_window(build: Build, window: Window) -> Outcome:
+    """Fill the build with a closed window: `requests.parquet` in log order, `unreadable.jsonl` with all else.
+
+    The digest is over what was asked and answered, as a set: ids, times, latencies, recorded
+    log-probabilities and the order in which requests ended are in the files, but not in it.
+    """
+    requests, unreadable = read_lines(window.path.read_bytes())
+    with build.file(UNREADABLE) as path:
+        path.write_text("".join(json.dumps(asdict(line)) + "\n" for line in unreadable))
+    with build.file(REQUESTS) as path:
+        pq.write_table(pa.Table.from_pylist([asdict(request) for request in requests], schema=SCHEMA), path)
+    return Outcome(_stats(requests, unreadable), digest=_digest(requests))
+
+
+def read_window(folder: Path) -> list[LoggedRequest]:
+    """The requests of a window's artifact, in log order.
+
+    Raises:
+        InputError: if its file is not one that `observe_window` wrote.
+    """
+    try:
+        rows = pq.read_table(folder / REQUESTS, schema=SCHEMA).to_pylist()
+        return [LoggedRequest(**row) for row in rows]
+    except (pa.ArrowInvalid, KeyError, ValueError) as error:
+        raise InputError(
+            f"{folder / REQUESTS} is not a window of a request log ({error}); run `tidemill verify`"
+        ) from error
+
+
+def _stats(requests: Sequence[LoggedRequest], unreadable: Sequence[Unreadable]) -> dict[str, object]:
+    reasons = Counter(line.reason for line in unreadable)
+    funnel = Funnel(len(requests) + len(unreadable), len(requests), dict(sorted(reasons.items())))
+    return {
+        **funnel.stats(),
+        "prompt_tokens": sum(request.prompt_tokens for request in requests),
+        "completion_tokens": sum(request.completion_tokens for request in requests),
+        "masked": sum(request.masked for request in requests),
+        "failed": sum(request.status >= 500 for request in requests),
+        "endpoints": dict(sorted(Counter(request.endpoint for request in requests).items())),
+        "models": dict(sorted(Counter(request.fingerprint for request in requests).items())),
+    }
+
+
+def _digest(requests: Sequence[LoggedRequest]) -> str:
+    return blake2(sorted(json.dumps(request.content(), sort_keys=True) for request in requests))

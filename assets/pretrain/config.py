@@ -1,0 +1,41 @@
+"""Pretraining's part of the spec."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from assets.config import Config, only_known_keys
+from llm_core.model.config import ModelConfig
+from llm_core.train.config import TrainConfig
+
+Recipe = Annotated[TrainConfig, only_known_keys(TrainConfig)]
+Shape = Annotated[ModelConfig, only_known_keys(ModelConfig)]
+
+
+class PretrainConfig(Config):
+    """The model's shape, the recipe, and how training goes on at later snapshots."""
+
+    model: Shape = ModelConfig()
+    """Shape of the decoder; its vocabulary size is set by the tokenizer."""
+    train: Recipe = TrainConfig()
+    """Recipe of the first snapshot's training, from scratch."""
+    continued_steps: int = Field(400, ge=1)
+    """Optimiser steps at each later snapshot, from the champion."""
+    continued_rate: float = Field(0.5, gt=0, le=1)
+    """Peak learning rates at later snapshots, as a share of the first one's."""
+    replay: float = Field(0.5, ge=0, lt=1)
+    """Share of the rows at later snapshots that come from earlier ones, so that what was learnt is kept."""
+    skip_documents: tuple[str, ...] = ()
+    """Ids of documents whose tokens are masked wherever they occur: no loss, no attention to them."""
+    launch: Literal["process", "in_process"] = "process"
+    """Whether training is a process of its own (`accelerate launch`), or runs inside the stage."""
+    processes: int = Field(1, ge=1)
+    """Processes that train together."""
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> Self:
+        if self.launch == "in_process" and self.processes > 1:
+            raise ValueError("launch: in_process has one process; use launch: process for several")
+        if self.train.length > self.model.max_positions:
+            raise ValueError(f"train.length {self.train.length} is past model.max_positions {self.model.max_positions}")
+        return self

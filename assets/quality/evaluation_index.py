@@ -1,0 +1,78 @@
+"""The n-grams of everything that the model is judged on, and how much of it a document holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from assets.shingles import Hashes
+
+Owners = npt.NDArray[np.int32]
+_FILES = ("hashes", "owners", "sizes")
+
+
+@dataclass(frozen=True)
+class EvaluationIndex:
+    """Sorted n-gram hashes (`hashes`), the evaluation document of each (`owners`), and how many each has (`sizes`)."""
+
+    hashes: Hashes
+    owners: Owners
+    sizes: Owners
+
+    @classmethod
+    def of(cls, documents: Sequence[Hashes]) -> EvaluationIndex:
+        """An index of documents, each given by its distinct hashes."""
+        hashes = np.concatenate([np.empty(0, np.uint64), *documents])
+        sizes = np.array([len(document) for document in documents], dtype=np.int32)
+        owners = np.repeat(np.arange(len(documents), dtype=np.int32), sizes)
+        order = np.argsort(hashes, kind="stable")
+        return cls(hashes[order], owners[order], sizes)
+
+    def without(self, boilerplate: Hashes) -> EvaluationIndex:
+        """The same index with these n-grams no longer in it; the sizes shrink with them."""
+        keep = ~np.isin(self.hashes, boilerplate)
+        owners = self.owners[keep]
+        sizes = np.bincount(owners, minlength=len(self.sizes)).astype(np.int32)
+        return EvaluationIndex(self.hashes[keep], owners, sizes)
+
+    def matched(self, hashes: Hashes) -> Hashes:
+        """Those of a document's distinct n-grams that some evaluation document has."""
+        if not len(self.hashes):
+            return hashes[:0]
+        at = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
+        found: Hashes = hashes[self.hashes[at] == hashes]
+        return found
+
+    def largest_overlap(self, hashes: Hashes, least: int) -> float:
+        """The largest share of n-grams in common with one evaluation document, 0 where fewer than `least` are.
+
+        The share is of the shorter of the two (the overlap coefficient; Szymkiewicz, 1934), so a whole evaluation
+        document inside a long page counts as 1.
+        """
+        found = self.matched(hashes)
+        if len(found) < least:
+            return 0.0
+        starts, stops = (np.searchsorted(self.hashes, found, side=side) for side in ("left", "right"))
+        owners = np.concatenate([self.owners[start:stop] for start, stop in zip(starts, stops, strict=True)])
+        documents, shared = np.unique(owners, return_counts=True)
+        shares = shared / np.minimum(self.sizes[documents], len(hashes))
+        return float(np.max(shares, where=shared >= least, initial=0.0))
+
+    def save(self, folder: Path) -> None:
+        for name in _FILES:
+            np.save(folder / f"{name}.npy", getattr(self, name))
+
+    @classmethod
+    def load(cls, folder: Path) -> EvaluationIndex:
+        """Open a saved index as memory maps, so that workers share its pages."""
+        return cls(*(_open(folder / f"{name}.npy") for name in _FILES))
+
+
+def _open(path: Path) -> npt.NDArray[Any]:
+    array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array

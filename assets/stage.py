@@ -1,0 +1,227 @@
+"""A stage declared: what it takes, what it does, and under which key the lake keeps what it made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any, Literal, Protocol
+
+from assets.config import Config
+from assets.exhibits import Exhibits
+from resources.artifact import Artifact, Recipe
+from resources.build import Build, Outcome
+from resources.errors import BuildError
+from resources.journal import Journal, State
+from resources.lake import Lake
+
+
+class Take(Enum):
+    """Which artifacts of another asset (or of the stage itself) a stage takes at snapshot t."""
+
+    SAME = "the one of snapshot t"
+    EARLIER = "all before t, oldest first"
+    UP_TO = "all up to t, oldest first"
+
+
+Given = Mapping[str, Sequence[Artifact]]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a stage's function gets: its parents, by asset name, as they lie on this machine."""
+
+    given: Given
+
+    def one(self, name: str) -> Artifact:
+        (artifact,) = self.given[name]
+        return artifact
+
+    def all(self, name: str) -> Sequence[Artifact]:
+        return self.given[name]
+
+    def champion(self) -> Artifact | None:
+        return next(iter(self.given["champion"]), None)
+
+    def parents(self) -> tuple[Artifact, ...]:
+        return tuple(artifact for artifacts in self.given.values() for artifact in artifacts)
+
+
+class Run(Protocol):
+    def __call__(self, build: Build, inputs: Inputs) -> Outcome: ...
+
+
+class LookUp(Protocol):
+    """Finds what a stage takes beyond its declared inputs, by name; it enters the key like any parent."""
+
+    def __call__(self, partition: str, given: Given, lake: Lake, state: State) -> Given: ...
+
+
+def nothing_more(partition: str, given: Given, lake: Lake, state: State) -> Given:
+    """For a stage that takes its declared inputs only."""
+    return {}
+
+
+class Check(Protocol):
+    def __call__(self, artifact: Artifact, inputs: Inputs) -> Finding: ...
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check of an artifact found; `detail` says it to a person."""
+
+    passed: bool
+    detail: str
+
+
+def nothing_to_show(artifact: Artifact) -> Exhibits:
+    """The exhibits of a stage that has nothing to show beyond its counts."""
+    return Exhibits()
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One asset of the lineage.
+
+    `version` is raised when the stage's logic changes what it makes; `engines` are the packages
+    whose versions decide its bytes too. `config` is the stage's part of the spec. A stage that is
+    `made_once` runs at the first snapshot, and every later snapshot has the same artifact.
+    `look_up` finds inputs that the journal or the lake names, such as the champion to go on from.
+    `registers` says that the artifact is a checkpoint, to be a version in the model registry.
+    A check that fails stops everything downstream. `settle` enters in the journal what the
+    artifact decides; doing it twice changes nothing.
+    """
+
+    name: str
+    group: str
+    description: str
+    version: int
+    config: Config
+    inputs: Mapping[str, Take]
+    run: Run
+    look_up: LookUp = nothing_more
+    kind: Literal["derived", "observed"] = "derived"
+    engines: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    made_once: bool = False
+    registers: bool = False
+    is_documents: bool = False
+    exhibit: Callable[[Artifact], Exhibits] = nothing_to_show
+    checks: Mapping[str, Check] = field(default_factory=dict)
+    settle: Callable[[Artifact, Lake, Journal], None] | None = None
+    config_key: Callable[[Config], Mapping[str, Any]] = field(default=lambda config: config.model_dump(mode="json"))
+
+    def recipe(self, partition: str, inputs: Inputs) -> Recipe:
+        """The cache key of this stage's artifact at a snapshot."""
+        return Recipe(
+            stage=self.name,
+            partition=partition,
+            config=self.config_key(self.config),
+            kind=self.kind,
+            version=self.version,
+            engines=(*self.engines, "pyarrow") if self.is_documents else self.engines,
+            parents=() if self.kind == "observed" else inputs.parents(),
+        )
+
+
+Known = Mapping[tuple[str, str], Artifact]
+
+
+def resolve(
+    stage: Stage, partition: str, snapshots: Sequence[str], known: Known, lake: Lake, journal: Journal
+) -> Inputs:
+    """The inputs of a stage at a snapshot, from the artifacts `known` by (asset, snapshot).
+
+    Raises:
+        BuildError: if an earlier snapshot that it needs was not made.
+    """
+    given: dict[str, Sequence[Artifact]] = {}
+    for name, take in stage.inputs.items():
+        wanted = _wanted(take, partition, snapshots)
+        missing = [key for key in wanted if (name, key) not in known]
+        if missing:
+            raise BuildError(
+                f"{stage.name} of {partition} takes {name} of {', '.join(missing)}, which is not made yet; "
+                f"run `tidemill run --snapshot {missing[0]}` first (snapshots are made oldest first)"
+            )
+        given[name] = [known[name, key] for key in wanted]
+    given.update(stage.look_up(partition, given, lake, journal.read()))
+    return Inputs(given)
+
+
+def _wanted(take: Take, partition: str, snapshots: Sequence[str]) -> list[str]:
+    if take is Take.SAME:
+        return [partition]
+    return [key for key in snapshots if key < partition or (take is Take.UP_TO and key == partition)]
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """The stages of one profile in the order data flows, over its snapshots, oldest first.
+
+    `model` is the registered name that its checkpoints are versions of.
+    """
+
+    profile: str
+    model: str
+    stages: tuple[Stage, ...]
+    snapshots: tuple[str, ...]
+
+    def stage(self, name: str) -> Stage:
+        return next(stage for stage in self.stages if stage.name == name)
+
+    def inputs(self, stage: Stage, partition: str, known: Known, lake: Lake, journal: Journal) -> Inputs:
+        return resolve(stage, partition, self.snapshots, known, lake, journal)
+
+    def carried_over(self, stage: Stage, partition: str, known: Known) -> Artifact | None:
+        """The artifact of the first snapshot, where the stage is made once and this is a later one."""
+        if not stage.made_once or partition == self.snapshots[0]:
+            return None
+        first = known.get((stage.name, self.snapshots[0]))
+        if first is None:
+            raise BuildError(
+                f"{stage.name} is made at {self.snapshots[0]} and then stays, but that is not there yet; "
+                f"run `tidemill run --snapshot {self.snapshots[0]}` first"
+            )
+        return replace(first, partition=partition)
+
+    def is_settled(self, known: Known, state: State) -> bool:
+        """Whether the journal has all that these artifacts register or decide."""
+        for (name, _), artifact in known.items():
+            stage = self.stage(name)
+            if stage.registers and artifact.fingerprint not in state.versions:
+                return False
+            if stage.settle is not None and state.verdict(artifact.fingerprint) is None:
+                return False
+        return True
+
+    def look_up(self, stages: Sequence[Stage], snapshots: Sequence[str], lake: Lake, journal: Journal) -> Plan:
+        """What of these stages and snapshots is in the lake already; nothing is built.
+
+        What cannot be told yet, because a parent is missing, counts as missing.
+        """
+        known: dict[tuple[str, str], Artifact] = {}
+        missing: list[tuple[str, str]] = []
+        for partition in (key for key in self.snapshots if key <= max(snapshots)):
+            for stage in self.stages:
+                artifact = self._find(stage, partition, known, lake, journal)
+                if artifact is not None:
+                    known[stage.name, partition] = artifact
+                elif stage in stages and partition in snapshots:
+                    missing.append((stage.name, partition))
+        return Plan(known, tuple(missing))
+
+    def _find(self, stage: Stage, partition: str, known: Known, lake: Lake, journal: Journal) -> Artifact | None:
+        try:
+            carried = self.carried_over(stage, partition, known)
+            return carried or lake.find(stage.recipe(partition, self.inputs(stage, partition, known, lake, journal)))
+        except BuildError:
+            return None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the lake has of a lineage, by (asset, snapshot), and what must be made, in order."""
+
+    known: Known
+    missing: tuple[tuple[str, str], ...]

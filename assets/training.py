@@ -1,0 +1,125 @@
+"""Training as stages do it: `llm_core.train` inside the stage or as launched processes, its result put in place."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from llm_core.train.config import RunConfig
+from resources.build import Build, Outcome, Progress
+
+WEIGHT_FILES = ("model.safetensors", "config.json")
+TOKENIZER_FILES = ("tokenizer.json", "chat_template.jinja")
+POLL_S = 0.5
+
+FEED = "feed.json"
+
+Launch = Literal["process", "in_process"]
+
+
+@dataclass(frozen=True)
+class FeedSource:
+    """A folder of shards that a checkpoint was trained on: the artifact's fingerprint, the folder in it, its weight."""
+
+    artifact: str
+    folder: str
+    weight: float
+
+
+@dataclass(frozen=True)
+class Feed:
+    """What decides which tokens were in which step (`llm_core.feed.order`)."""
+
+    sources: tuple[FeedSource, ...]
+    length: int
+    sequences: int
+    seed: int
+
+    @classmethod
+    def read(cls, checkpoint: Path) -> Feed:
+        values = json.loads((checkpoint / FEED).read_text())
+        return cls(**{**values, "sources": tuple(FeedSource(**source) for source in values["sources"])})
+
+
+def run_training(build: Build, run: RunConfig, *, tokenizer: Path, launch: Launch) -> Outcome:
+    """Train (or go on where a killed attempt was), and fill the build with the checkpoint.
+
+    `run.output` and `run.scratch` lie in the build's scratch folder. The checkpoint is whole in
+    itself: weights, shape, curve and journal, with the tokenizer and chat template that a server needs.
+    """
+    if launch == "in_process":
+        from assets.training_process import ReportingCallback
+        from llm_core.train.loop import train
+
+        train(run, ReportingCallback(build.report))
+    else:
+        _launch(build, run)
+    output = Path(run.output)
+    copy_files(build, output, (*WEIGHT_FILES, "curve.csv"))
+    copy_files(build, tokenizer, TOKENIZER_FILES)
+    write_feed(build, run)
+    return journal_outcome(build, output)
+
+
+def write_feed(build: Build, run: RunConfig) -> None:
+    """Put beside a checkpoint what decides the order of its tokens, so that any step can be told from the lake."""
+    feed = Feed(
+        sources=tuple(FeedSource(Path(data.path).parent.name, Path(data.path).name, data.weight) for data in run.data),
+        length=run.train.length,
+        sequences=run.train.sequences,
+        seed=run.train.seed,
+    )
+    build.write(FEED, json.dumps(asdict(feed), indent=1))
+
+
+def journal_outcome(build: Build, output: Path) -> Outcome:
+    """Put a run's journal in place; what decided its rounding (torch, device, threads) goes to the manifest only."""
+    journal: dict[str, Any] = json.loads((output / "journal.json").read_text())
+    environment: Mapping[str, Any] = journal.pop("environment")
+    build.write("journal.json", json.dumps(journal, indent=1, sort_keys=True))
+    lists = {"skipped_documents", "skipped_steps", "rewinds"}
+    stats = {name: len(value) if name in lists else value for name, value in journal.items()}
+    return Outcome(stats, environment=environment)
+
+
+def copy_files(build: Build, source: Path, names: Sequence[str]) -> None:
+    """Copy files of another folder into the build, each whole."""
+    for name in names:
+        with build.file(name) as target:
+            shutil.copyfile(source / name, target)
+
+
+def _launch(build: Build, run: RunConfig) -> None:
+    from assets.training_process import PROGRESS_FILE
+    from llm_core.train.launch import launch_command, launch_environment
+
+    config = build.scratch / "run.json"
+    config.write_text(json.dumps(run.to_dict(), indent=1))
+    command = [*launch_command(run.processes), "-m", "assets.training_process", str(config)]
+    with _followed(build, Path(run.scratch) / PROGRESS_FILE):
+        build.launch(command, launch_environment(run.processes))
+
+
+@contextmanager
+def _followed(build: Build, file: Path) -> Iterator[None]:
+    """Report the progress that launched processes write, while they last."""
+    stop = threading.Event()
+
+    def follow() -> None:
+        while not stop.wait(POLL_S):
+            if file.exists():
+                build.report(Progress(**json.loads(file.read_text())))
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()

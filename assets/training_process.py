@@ -1,0 +1,80 @@
+"""What a launched training process runs: `python -m assets.training_process RUN.json`, under Dagster Pipes or not.
+
+Only the main process (rank 0) opens Pipes: its events stream to the asset's log, its progress goes
+to a small file beside the checkpoints, which the stage that launched it reads.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from llm_core.errors import LLMCoreError
+from llm_core.train.config import RunConfig
+from llm_core.train.interrupt import EXIT_CODE, TrainingInterruptedError
+from llm_core.train.launch import die_with_launcher
+from llm_core.train.loop import train
+from llm_core.train.metrics import Event, StepMetrics, ValidationMetrics
+from resources.build import Progress
+
+PIPES_VARIABLE = "DAGSTER_PIPES_CONTEXT"
+PROGRESS_FILE = "progress.json"
+
+
+class ReportingCallback:
+    """Training's metrics as progress of a build, and its events as lines of a log."""
+
+    def __init__(self, report: Callable[[Progress], None], tell: Callable[[str], None] = lambda line: None):
+        self.report, self.tell = report, tell
+
+    def on_step(self, metrics: StepMetrics) -> None:
+        self.report(Progress(f"train, loss {metrics.loss:.3f}", metrics.step + 1, metrics.steps, "steps"))
+
+    def on_validation(self, metrics: ValidationMetrics) -> None:
+        self.tell(f"after {metrics.step} steps: validation loss {metrics.loss:.4f} over {metrics.targets} targets")
+
+    def on_event(self, event: Event) -> None:
+        self.tell(f"{event.kind} at step {event.step}: {event.message}")
+
+
+def main(config_file: Path) -> int:
+    """Train what a run's JSON file says; 0 when finished, 143 when stopped by SIGTERM, 2 on errors of ours."""
+    die_with_launcher()
+    try:
+        config = RunConfig.from_file(config_file)
+        progress = Path(config.scratch) / PROGRESS_FILE
+        with _pipes() as pipes:
+            tell = pipes.log.info if pipes is not None else lambda line: None
+            train(config, ReportingCallback(lambda step: _write(progress, step), tell))
+    except TrainingInterruptedError as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_CODE
+    except LLMCoreError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        return 2
+    return 0
+
+
+def _pipes() -> AbstractContextManager[Any]:
+    if PIPES_VARIABLE not in os.environ or os.environ.get("RANK", "0") != "0":
+        return nullcontext(None)
+    from dagster_pipes import open_dagster_pipes
+
+    return open_dagster_pipes()
+
+
+def _write(path: Path, progress: Progress) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".part")
+    partial.write_text(json.dumps(asdict(progress)))
+    os.replace(partial, path)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,61 @@
+"""The vocabulary as stages use it: special tokens with fixed ids, and text that can never become one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from resources.errors import InputError
+
+BOS, EOS, PAD = "<|bos|>", "<|eos|>", "<|pad|>"
+USER, ASSISTANT, END = "<|user|>", "<|assistant|>", "<|end|>"
+SPECIAL_TOKENS = (BOS, EOS, PAD, USER, ASSISTANT, END)
+"""The special tokens; the place of each is its id."""
+
+TOKENIZER_FILE = "tokenizer.json"
+TEMPLATE_FILE = "chat_template.jinja"
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """A trained tokenizer; `size` counts all ids, special ones included."""
+
+    tokenizer: Tokenizer
+    size: int
+
+    @classmethod
+    def load(cls, folder: Path) -> Vocabulary:
+        """Read the tokenizer of an artifact's folder.
+
+        Raises:
+            InputError: if it is none, or its special tokens have other ids.
+        """
+        path = folder / TOKENIZER_FILE
+        try:
+            tokenizer = Tokenizer.from_file(str(path))
+        except Exception as error:  # tokenizers raises nothing more special
+            raise InputError(f"{path} is no tokenizer ({error}); run `tidemill verify`") from error
+        return cls.of(tokenizer, where=str(path))
+
+    @classmethod
+    def of(cls, tokenizer: Tokenizer, where: str) -> Vocabulary:
+        """A tokenizer in memory, checked; `where` names it in errors."""
+        for number, token in enumerate(SPECIAL_TOKENS):
+            if tokenizer.token_to_id(token) != number:
+                raise InputError(
+                    f"{where}: {token} has the id {tokenizer.token_to_id(token)}, not {number}; make the tokenizer anew"
+                )
+        return cls(tokenizer, tokenizer.get_vocab_size(with_added_tokens=True))
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """The ids of texts as plain text: what looks like a special token is encoded letter by letter."""
+        self.tokenizer.encode_special_tokens = True
+        return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+
+    def encode_rendered(self, text: str) -> list[int]:
+        """The ids of what a chat template wrote, whose special tokens are meant."""
+        self.tokenizer.encode_special_tokens = False
+        return list(self.tokenizer.encode(text, add_special_tokens=False).ids)

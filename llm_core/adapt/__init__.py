@@ -1,0 +1,1 @@
+"""Parameter-efficient adaptation of a trained model."""

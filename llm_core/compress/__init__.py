@@ -1,0 +1,1 @@
+"""Smaller variants of a trained model, and how far they are from it."""

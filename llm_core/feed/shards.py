@@ -1,0 +1,296 @@
+"""Token shards: flat files of ids, an index of document spans beside each, opened as memory maps.
+
+A folder holds, for each shard ``NAME`` (``00000``, ``00001``, …):
+
+- ``NAME.tokens.bin``: the ids, little-endian uint16, or uint32 where the vocabulary needs it;
+- ``NAME.spans.npy``: one record per document (``SPAN``); in file order, and they tile the token file;
+- ``NAME.loss.bin`` (optional, then in every shard): one uint8 per token, 1 where the token is a target;
+
+and ``index.json``, written last: dtype, vocabulary size, and each shard's counts. No file is read before it is needed,
+so a folder of any size opens at once.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from llm_core.errors import LLMCoreError
+from llm_core.feed.durable import write_whole
+
+SPAN = np.dtype([("document", "S32"), ("start", "<i8"), ("length", "<i4")])
+"""A document's place in its shard: hexadecimal id, first token, number of tokens."""
+
+INDEX = "index.json"
+FORMAT = "llm_core-shards-1"
+
+Array = npt.NDArray[Any]
+
+
+class ShardError(LLMCoreError):
+    """A shard folder is absent, incomplete or contradicts its index, or a document cannot be written to one."""
+
+
+@dataclass(frozen=True)
+class TokenDocument:
+    """A document as it goes into a shard: its id, its tokens, and which of them are targets (None: all)."""
+
+    id: str
+    tokens: Sequence[int] | Array
+    loss: Sequence[int] | Array | None = None
+
+
+@dataclass(frozen=True)
+class ShardEntry:
+    """What the index says of a shard."""
+
+    name: str
+    tokens: int
+    documents: int
+
+
+@dataclass(frozen=True)
+class Span:
+    """A document's tokens in the stream of all shards: ``[start, stop)``."""
+
+    document: str
+    start: int
+    stop: int
+
+
+def token_dtype(vocab_size: int) -> np.dtype[Any]:
+    """The narrowest type on disk that holds every id: uint16 up to 65,536 tokens, uint32 above."""
+    return np.dtype("<u2") if vocab_size <= 1 << 16 else np.dtype("<u4")
+
+
+def write_shard(folder: Path, number: int, documents: Iterable[TokenDocument], vocab_size: int) -> ShardEntry:
+    """Write one shard, each file whole or not at all; workers may write different numbers at the same time.
+
+    Raises:
+        ShardError: if a document has no tokens, an id past the vocabulary, a name that is too long, or a loss mask of
+            another length or only in some documents.
+    """
+    name = f"{number:05d}"
+    ids: list[Array] = []
+    masks: list[Array] = []
+    spans: list[tuple[bytes, int, int]] = []
+    start = 0
+    for document in documents:
+        where = f"document {document.id!r} of shard {folder / name}"
+        tokens = np.asarray(document.tokens, dtype=np.int64)
+        if not 0 < len(document.id.encode()) <= 32:
+            raise ShardError(f"{where}: its id has {len(document.id.encode())} bytes; give it 1 to 32 hex digits")
+        if tokens.size == 0:
+            raise ShardError(f"{where} has no tokens; drop it before it is written")
+        if tokens.min() < 0 or tokens.max() >= vocab_size:
+            raise ShardError(f"{where} has token {tokens.max()}; ids must lie in [0, {vocab_size}): wrong tokenizer?")
+        ids.append(tokens.astype(token_dtype(vocab_size)))
+        spans.append((document.id.encode(), start, tokens.size))
+        start += tokens.size
+        if document.loss is not None:
+            masks.append(np.asarray(document.loss, dtype=np.uint8))
+            if masks[-1].size != tokens.size:
+                raise ShardError(f"{where} has {tokens.size} tokens and {masks[-1].size} loss marks; give one a token")
+    if masks and len(masks) != len(ids):
+        raise ShardError(
+            f"shard {folder / name}: {len(masks)} of {len(ids)} documents have a loss mask; give all or none"
+        )
+
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / f"{name}.spans.npy", lambda file: np.save(file, np.array(spans, dtype=SPAN)))
+    if masks:
+        write_whole(folder / f"{name}.loss.bin", lambda file: [file.write(mask.tobytes()) for mask in masks])
+    write_whole(folder / f"{name}.tokens.bin", lambda file: [file.write(part.tobytes()) for part in ids])
+    return ShardEntry(name, start, len(spans))
+
+
+def write_index(folder: Path, entries: Sequence[ShardEntry], vocab_size: int, has_loss: bool = False) -> None:
+    """Write the index, last of all: with it the folder is whole. Shards are read in the order of ``entries``."""
+    index = {
+        "format": FORMAT,
+        "dtype": token_dtype(vocab_size).name,
+        "vocab_size": vocab_size,
+        "has_loss": has_loss,
+        "shards": [asdict(entry) for entry in entries],
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / INDEX, lambda file: file.write((json.dumps(index, indent=1) + "\n").encode()))
+
+
+class ShardWriter:
+    """Write documents one after the other, in shards of a bounded size.
+
+    >>> with ShardWriter(folder, vocab_size=8192) as writer:
+    ...     writer.add("3f0a…", tokenizer.encode(text).ids)
+    """
+
+    def __init__(self, folder: Path, vocab_size: int, shard_tokens: int = 1 << 24) -> None:
+        """Start a folder; ``shard_tokens`` bounds a shard (one longer document still stays whole) and the memory."""
+        self.folder, self.vocab_size, self.shard_tokens = folder, vocab_size, shard_tokens
+        self.entries: list[ShardEntry] = []
+        self._pending: list[TokenDocument] = []
+        self._pending_tokens = 0
+        self._has_loss: bool | None = None
+
+    def add(self, document: str, tokens: Sequence[int] | Array, loss: Sequence[int] | Array | None = None) -> None:
+        """Append a document; ``loss`` marks its targets (1) among its tokens."""
+        if self._has_loss is None:
+            self._has_loss = loss is not None
+        elif self._has_loss != (loss is not None):
+            raise ShardError(f"document {document!r} of {self.folder}: loss masks go with every document or none")
+        if self._pending and self._pending_tokens + len(tokens) > self.shard_tokens:
+            self._write_pending()
+        # Kept in the narrow type: a list of Python integers would take ten times the memory.
+        narrow = np.asarray(tokens, dtype=np.int64 if len(tokens) == 0 else None)
+        if narrow.size and narrow.min() >= 0 and narrow.max() < self.vocab_size:
+            narrow = narrow.astype(token_dtype(self.vocab_size))
+        self._pending.append(TokenDocument(document, narrow, loss))
+        self._pending_tokens += len(tokens)
+
+    def close(self) -> None:
+        """Write what is left, and the index."""
+        if self._pending:
+            self._write_pending()
+        write_index(self.folder, self.entries, self.vocab_size, has_loss=bool(self._has_loss))
+
+    def _write_pending(self) -> None:
+        self.entries.append(write_shard(self.folder, len(self.entries), self._pending, self.vocab_size))
+        self._pending, self._pending_tokens = [], 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if kind is None:
+            self.close()
+
+
+class Shards:
+    """Read a shard folder as one stream of tokens, numbered from 0 over all shards."""
+
+    def __init__(self, folder: Path | str) -> None:
+        """Open a folder: reads the index alone and compares every file's size with it.
+
+        Raises:
+            ShardError: if the folder has no index, or a file is absent or of another size.
+        """
+        self.folder = Path(folder)
+        path = self.folder / INDEX
+        try:
+            index = json.loads(path.read_bytes())
+            if index["format"] != FORMAT:
+                raise ShardError(f"{path}: format {index['format']!r} is not {FORMAT!r}; write the shards anew")
+            self.vocab_size: int = index["vocab_size"]
+            self.has_loss: bool = index["has_loss"]
+            names = [field.name for field in fields(ShardEntry)]
+            self.entries = tuple(ShardEntry(*(shard[name] for name in names)) for shard in index["shards"])
+        except FileNotFoundError as error:
+            raise ShardError(f"{path} does not exist: no shard folder, or one whose writer was stopped") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise ShardError(f"{path} is no index of shards ({error!r}); write the shards anew") from error
+        self.dtype = token_dtype(self.vocab_size)
+        self.offsets = [0]
+        for entry in self.entries:
+            self.offsets.append(self.offsets[-1] + entry.tokens)
+            self._check_size(entry, "tokens.bin", entry.tokens * self.dtype.itemsize)
+            if self.has_loss:
+                self._check_size(entry, "loss.bin", entry.tokens)
+
+    def _check_size(self, entry: ShardEntry, suffix: str, expected: int) -> None:
+        path = self.folder / f"{entry.name}.{suffix}"
+        if not path.exists():
+            raise ShardError(f"{path} does not exist, though {INDEX} lists it; write the shards anew")
+        if path.stat().st_size != expected:
+            raise ShardError(f"{path} has {path.stat().st_size} bytes, {INDEX} says {expected}; write the shards anew")
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens the folder holds."""
+        return self.offsets[-1]
+
+    @property
+    def documents(self) -> int:
+        """How many documents the folder holds."""
+        return sum(entry.documents for entry in self.entries)
+
+    @cached_property
+    def _token_maps(self) -> list[Array]:
+        return [np.memmap(self.folder / f"{e.name}.tokens.bin", self.dtype, mode="r") for e in self.entries]
+
+    @cached_property
+    def _loss_maps(self) -> list[Array]:
+        return [np.memmap(self.folder / f"{e.name}.loss.bin", np.uint8, mode="r") for e in self.entries]
+
+    @cached_property
+    def _span_maps(self) -> list[Array]:
+        maps = []
+        for entry in self.entries:
+            path = self.folder / f"{entry.name}.spans.npy"
+            try:
+                spans = np.load(path, mmap_mode="r", allow_pickle=False)
+            except (OSError, ValueError) as error:
+                raise ShardError(f"{path} cannot be read ({error}); write the shards anew") from error
+            ends_well = len(spans) == entry.documents > 0 and spans[-1]["start"] + spans[-1]["length"] == entry.tokens
+            if spans.dtype != SPAN or not ends_well:
+                raise ShardError(f"{path} does not tile its {entry.tokens} tokens; write the shards anew")
+            maps.append(spans)
+        return maps
+
+    def read(self, start: int, count: int) -> npt.NDArray[np.int64]:
+        """Copy ``count`` tokens of the stream from ``start`` on, across shards where need be."""
+        return self._read(self._token_maps, start, count).astype(np.int64)
+
+    def read_loss(self, start: int, count: int) -> npt.NDArray[np.bool_]:
+        """Which of these tokens are targets; all of them where the folder has no loss masks."""
+        if not self.has_loss:
+            return np.ones(count, dtype=np.bool_)
+        return self._read(self._loss_maps, start, count).astype(np.bool_)
+
+    def _read(self, maps: list[Array], start: int, count: int) -> Array:
+        if start < 0 or count < 1 or start + count > self.tokens:
+            raise ShardError(f"tokens [{start}, {start + count}) were asked of {self.folder}, which has {self.tokens}")
+        shard = bisect_right(self.offsets, start) - 1
+        parts = []
+        while count > 0:
+            begin = start - self.offsets[shard]
+            parts.append(maps[shard][begin : begin + count])
+            start, count, shard = start + len(parts[-1]), count - len(parts[-1]), shard + 1
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def spans(self, start: int, stop: int) -> list[Span]:
+        """The documents with a token in ``[start, stop)``, in order; O(log documents + found)."""
+        found: list[Span] = []
+        for shard, offset in enumerate(self.offsets[:-1]):
+            if offset >= stop or self.offsets[shard + 1] <= start:
+                continue
+            spans = self._span_maps[shard]
+            row = bisect_right(spans, start - offset, key=lambda span: int(span["start"])) - 1
+            for span in spans[max(row, 0) :]:
+                begin = offset + int(span["start"])
+                if begin >= stop:
+                    break
+                found.append(Span(span["document"].decode(), begin, begin + int(span["length"])))
+        return found
+
+    def find(self, documents: Iterable[str]) -> list[Span]:
+        """Where these documents lie, in stream order; ids that the folder lacks are left out. O(documents)."""
+        wanted = np.array(sorted({document.encode() for document in documents}), dtype="S32")
+        found: list[Span] = []
+        if wanted.size == 0:
+            return found
+        for spans, offset in zip(self._span_maps, self.offsets, strict=False):
+            names = spans["document"]
+            rows = np.flatnonzero(names == wanted[0] if wanted.size == 1 else np.isin(names, wanted))
+            for span in spans[rows]:
+                begin = offset + int(span["start"])
+                found.append(Span(span["document"].decode(), begin, begin + int(span["length"])))
+        return found

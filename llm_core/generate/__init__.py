@@ -1,0 +1,1 @@
+"""Text from a model: sampling, stop rules, streaming text, and continuous batching."""

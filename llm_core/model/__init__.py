@@ -1,0 +1,1 @@
+"""The decoder: its configuration, its modules, its key-value cache, and its checkpoint on disk."""

@@ -1,0 +1,152 @@
+"""Checkpoints of a run in progress: all that the next step depends on, in a folder that is whole or absent.
+
+``step-00000100/`` holds model.safetensors, optimiser.safetensors, random.safetensors (random state of every process),
+curve.csv and state.json. It is written under another name, flushed, and renamed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import safetensors.torch
+from torch import Tensor
+
+from llm_core.errors import LLMCoreError
+from llm_core.feed.durable import sync_tree
+from llm_core.train.environment import Environment
+from llm_core.train.parsing import read_dataclass
+from llm_core.train.recovery import Rewind
+
+NAME = re.compile(r"step-(\d{8})")
+STATE = "state.json"
+CURVE = "curve.csv"
+
+
+class CheckpointError(LLMCoreError):
+    """A checkpoint is damaged, or belongs to another run."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands, besides its tensors."""
+
+    fingerprint: str
+    """Of configuration, data and parent: a checkpoint serves no other run."""
+    step: int
+    """Steps done, skipped ones included: the number of the next."""
+    environment: Environment
+    """As chosen when the run began."""
+    skip_documents: tuple[str, ...]
+    """Declared documents, sorted."""
+    skipped_steps: tuple[int, ...] = ()
+    """Discovered steps, ascending."""
+    rewinds: tuple[Rewind, ...] = ()
+    """In the order in which they happened."""
+    recent_losses: tuple[float, ...] = ()
+    """What the spike rule looks back on."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A whole checkpoint, read."""
+
+    progress: Progress
+    model: dict[str, Tensor]
+    optimiser: dict[str, Tensor]
+    random: dict[str, Tensor]
+    curve: str
+
+
+def write_checkpoint(root: Path, checkpoint: Checkpoint) -> Path:
+    """Write a checkpoint, in place of one of the same step if there is one."""
+    root.mkdir(parents=True, exist_ok=True)
+    final = root / f"step-{checkpoint.progress.step:08d}"
+    aside = root / f".{final.name}.aside"
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir()
+    for name in ("model", "optimiser", "random"):
+        tensors: Mapping[str, Tensor] = getattr(checkpoint, name)
+        held = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
+        safetensors.torch.save_file(held, aside / f"{name}.safetensors")
+    (aside / CURVE).write_text(checkpoint.curve, encoding="utf-8")
+    sizes = {path.name: path.stat().st_size for path in sorted(aside.iterdir())}
+    state = {"progress": asdict(checkpoint.progress), "sizes": sizes}
+    (aside / STATE).write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
+    sync_tree(aside)
+    if final.exists():
+        delete_checkpoint(final)
+    aside.rename(final)
+    _sync_entries(root)
+    return final
+
+
+def delete_checkpoint(folder: Path) -> None:
+    """Delete a checkpoint; a kill in between leaves none rather than half of one."""
+    doomed = folder.with_name(f".{folder.name}.doomed")
+    shutil.rmtree(doomed, ignore_errors=True)
+    folder.rename(doomed)
+    shutil.rmtree(doomed)
+
+
+def list_checkpoints(root: Path) -> dict[int, Path]:
+    """The checkpoints by step, ascending."""
+    found = {}
+    for path in root.iterdir() if root.is_dir() else ():
+        if match := NAME.fullmatch(path.name):
+            found[int(match[1])] = path
+    return dict(sorted(found.items()))
+
+
+def keep_newest(root: Path, count: int) -> None:
+    """Delete all but the newest checkpoints, and what killed writers left."""
+    for path in list(list_checkpoints(root).values())[:-count]:
+        delete_checkpoint(path)
+    for leftover in root.glob(".step-*"):
+        shutil.rmtree(leftover)
+
+
+def read_progress(folder: Path) -> Progress:
+    """Read and check a checkpoint's state.
+
+    Raises:
+        CheckpointError: if a file is missing, unreadable, or of another size than it was written with.
+    """
+    try:
+        state = json.loads((folder / STATE).read_bytes())
+        for name, size in state["sizes"].items():
+            found = (folder / name).stat().st_size
+            if found != size:
+                raise CheckpointError(f"{folder / name} has {found} bytes instead of {size}; delete the checkpoint")
+        return read_dataclass(Progress, state["progress"], str(folder / STATE))
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise CheckpointError(f"{folder} is no whole checkpoint ({error}); delete it") from error
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """Read a checkpoint with its tensors.
+
+    Raises:
+        CheckpointError: as ``read_progress``, or if a tensor file is damaged.
+    """
+    progress = read_progress(folder)
+    try:
+        model, optimiser, random = (
+            safetensors.torch.load_file(folder / f"{name}.safetensors") for name in ("model", "optimiser", "random")
+        )
+    except (OSError, safetensors.SafetensorError) as error:
+        raise CheckpointError(f"{folder} has a damaged tensor file ({error}); delete the checkpoint") from error
+    return Checkpoint(progress, model, optimiser, random, (folder / CURVE).read_text(encoding="utf-8"))
+
+
+def _sync_entries(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

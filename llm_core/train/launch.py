@@ -1,0 +1,97 @@
+"""Start several training processes with accelerate, so that none outlives whoever started them.
+
+``launch_command(n)`` is put before a module and its arguments::
+
+    subprocess.Popen([*launch_command(2), "-m", "llm_core.train", "run.json"], env=os.environ | launch_environment(2))
+
+The process that this starts asks the kernel for a SIGTERM at its parent's death, then *becomes* ``accelerate launch``
+(the request survives exec), whose SIGTERM handling passes the signal on to the workers: they write a checkpoint and
+leave. A worker asks for a SIGKILL at the launcher's death (``die_with_launcher``), so killing any of them, however
+roughly, leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from llm_core.errors import ConfigError, LLMCoreError
+from llm_core.train.cores import usable_cores
+
+LAUNCHER_PID = "LLM_CORE_LAUNCHER_PID"
+PR_SET_PDEATHSIG = 1
+
+
+class LaunchError(LLMCoreError):
+    """The launcher was called wrongly, or the kernel refused it."""
+
+
+def launch_command(processes: int) -> list[str]:
+    """The words to put before ``-m MODULE ARGUMENTS`` or ``SCRIPT ARGUMENTS``; the caller must be the parent.
+
+    Raises:
+        ConfigError: if there is not at least one process.
+    """
+    if processes < 1:
+        raise ConfigError(f"processes is {processes}; it must be at least 1")
+    return [sys.executable, "-m", "llm_core.train.launch", str(os.getpid()), str(processes)]
+
+
+def launch_environment(processes: int = 1) -> dict[str, str]:
+    """Variables to add for the launched command.
+
+    ``--cpu`` would silently run one process: on machines without a GPU it takes ``ACCELERATE_USE_CPU`` beside
+    ``--multi_gpu`` to get several over gloo.
+    """
+    import torch  # only here: the process that becomes the launcher must not wait for it
+
+    variables = {
+        "OMP_NUM_THREADS": str(max(1, usable_cores() // processes)),
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
+    if not torch.cuda.is_available():
+        variables |= {"ACCELERATE_USE_CPU": "true", "GLOO_SOCKET_IFNAME": "lo"}
+    return variables
+
+
+def is_launched() -> bool:
+    """Whether this process is a worker of ``launch_command``."""
+    return LAUNCHER_PID in os.environ and "RANK" in os.environ
+
+
+def die_with_launcher() -> None:
+    """In a worker: be killed when the launcher dies. Elsewhere it does nothing."""
+    if is_launched():
+        _die_with_parent(int(os.environ[LAUNCHER_PID]), signal.SIGKILL)
+
+
+def _die_with_parent(parent: int, number: signal.Signals) -> None:
+    if not sys.platform.startswith("linux"):
+        return
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0) != 0:
+        raise LaunchError(f"prctl(PR_SET_PDEATHSIG) failed: {os.strerror(ctypes.get_errno())}")
+    # The parent may have died before the kernel knew of our wish.
+    if os.getppid() != parent:
+        sys.exit(128 + number)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Become the launcher: PARENT PROCESSES [-m] WHAT …."""
+    if len(arguments) < 3 or not (arguments[0].isdigit() and arguments[1].isdigit()):
+        raise LaunchError("usage: python -m llm_core.train.launch PARENT_PID PROCESSES [-m] MODULE_OR_SCRIPT …")
+    parent, processes, what = int(arguments[0]), int(arguments[1]), list(arguments[2:])
+    _die_with_parent(parent, signal.SIGTERM)
+    if processes == 1:
+        os.execv(sys.executable, [sys.executable, *what])
+    os.environ[LAUNCHER_PID] = str(os.getpid())  # exec keeps the process id
+    command = ["--multi_gpu", "--num_machines", "1", "--main_process_port", "0", "--mixed_precision", "no"]
+    command += ["--dynamo_backend", "no", "--num_processes", str(processes)]
+    os.execv(sys.executable, [sys.executable, "-m", "accelerate.commands.launch", *command, *what])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,357 @@
+"""The training loop. It only composes: what each part does is in the file of its name."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import closing, nullcontext
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs
+
+from llm_core.errors import ConfigError
+from llm_core.feed.batches import Batch, Feed
+from llm_core.feed.durable import write_whole
+from llm_core.feed.order import Order, Source
+from llm_core.feed.shards import Shards
+from llm_core.feed.skip import SkipList
+from llm_core.model.checkpoint import load_model, save_model
+from llm_core.model.transformer import Transformer
+from llm_core.train.checkpoint import (
+    Checkpoint,
+    Progress,
+    delete_checkpoint,
+    keep_newest,
+    list_checkpoints,
+    read_checkpoint,
+    write_checkpoint,
+)
+from llm_core.train.config import RunConfig
+from llm_core.train.curve import Curve, Point
+from llm_core.train.environment import Environment, apply_environment, choose_environment
+from llm_core.train.fingerprint import run_fingerprint
+from llm_core.train.interrupt import StopRequest, TrainingInterruptedError
+from llm_core.train.loss_module import LossModule, arguments
+from llm_core.train.metrics import Callback, Event, Silence, StepMetrics, ValidationMetrics
+from llm_core.train.optimisers import Optimisers
+from llm_core.train.random_state import RandomState
+from llm_core.train.recovery import Rewind, SpikeRule, TrainingDivergedError, steps_to_skip
+from llm_core.train.resume import newest_usable
+from llm_core.train.schedule import rate_factor
+from llm_core.train.validation import validate
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What came of a run."""
+
+    output: Path
+    """Folder with model.safetensors, config.json, curve.csv, journal.json."""
+    steps: int
+    """Steps taken, skipped ones left out."""
+    tokens: int
+    """Tokens read in them."""
+    loss: float
+    """Mean training loss of the last step, in nats a token."""
+    validation_loss: float | None
+    """Mean loss over the validation shards at the end, in nats a token."""
+    skipped_steps: tuple[int, ...]
+    """Steps that were skipped after the loss went wrong."""
+    environment: Environment
+    """What decided the rounding."""
+
+
+def train(
+    config: RunConfig,
+    callback: Callback | None = None,
+    *,
+    model: Transformer | None = None,
+    save: Callable[[Transformer, Path], object] = save_model,
+) -> TrainResult:
+    """Train a model, or go on where a stopped run of the same configuration was.
+
+    In one process it may be called anywhere; for several, each process calls it (``llm_core.train.launch``).
+
+    Args:
+        config: what to train on what.
+        callback: receives metrics, in the main process.
+        model: train this one instead of a fresh or loaded one, frozen parameters excepted (adapters).
+        save: writes the finished model into the output folder.
+
+    Raises:
+        ConfigError: if the number of processes, the data and the model do not go together.
+        TrainingInterruptedError: after SIGTERM; everything is in the newest checkpoint.
+        TrainingDivergedError: if the loss went wrong more often than ``max_rewinds``.
+    """
+    threads = torch.get_num_threads()
+    try:
+        with torch.random.fork_rng(), StopRequest() as stop:
+            return Trainer(config, callback or Silence(), model, save, stop).run()
+    finally:
+        torch.set_num_threads(threads)
+
+
+class Trainer:
+    """One run: its parts, and where it stands."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        callback: Callback,
+        model: Transformer | None,
+        save: Callable[[Transformer, Path], object],
+        stop: StopRequest,
+    ) -> None:
+        self.config, self.recipe, self.callback, self.save, self.stop = config, config.train, callback, save, stop
+        self.accelerator = Accelerator(
+            cpu=not torch.cuda.is_available(),
+            mixed_precision="no",  # the loss module does its own, so that the choice can be measured
+            kwargs_handlers=[DistributedDataParallelKwargs(gradient_as_bucket_view=True, broadcast_buffers=False)],
+        )
+        if self.accelerator.num_processes != config.processes:
+            raise ConfigError(
+                f"RunConfig.processes is {config.processes}, but {self.accelerator.num_processes} started; start them"
+                f" with llm_core.train.launch, or set processes={self.accelerator.num_processes}"
+            )
+        self.root = Path(config.scratch) / "checkpoints"
+        self.sources = [Source(Shards(source.path), source.weight) for source in config.data]
+        self.validation = None if config.validation is None else Shards(config.validation)
+        self.model, parent = self._model(model)
+        self._check_vocabulary()
+        self.order = Order(
+            self.sources, length=self.recipe.length, sequences=self.recipe.sequences, seed=self.recipe.seed
+        )
+        self.fingerprint = run_fingerprint(config, self.model.config, self.sources, parent)
+        self.module = LossModule(self.model, self.recipe.loss_chunk).to(self.accelerator.device).train()
+        self.random = RandomState(self.accelerator)
+
+    def run(self) -> TrainResult:
+        """Go from wherever the run stands to its end."""
+        self._start_or_resume()
+        while self.progress.step < self.recipe.steps:
+            bad = self._train_until_trouble()
+            if bad is not None:
+                self._rewind(*bad)
+        if self.validation is not None and self.curve.points and self.curve.points[-1].validation_loss is None:
+            self._validate()
+        if self.checkpointed_at != self.recipe.steps:
+            self._checkpoint()
+        return self._finish()
+
+    def _model(self, given: Transformer | None) -> tuple[Transformer, Transformer | None]:
+        """The model to train, and the one that it continues, if any."""
+        if given is None and self.config.init_from is not None:
+            given = load_model(Path(self.config.init_from))
+        if given is None:
+            assert self.config.model is not None
+            torch.manual_seed(self.recipe.seed)
+            return Transformer(self.config.model), None
+        if self.config.model not in (None, given.config):
+            raise ConfigError(
+                f"RunConfig.model is not the parent's shape; leave it out, or train from scratch. Wanted"
+                f" {self.config.model}, the parent has {given.config}"
+            )
+        return given, given
+
+    def _check_vocabulary(self) -> None:
+        for shards in [*(source.shards for source in self.sources), *([self.validation] if self.validation else [])]:
+            if shards.vocab_size > self.model.config.vocab_size:
+                raise ConfigError(
+                    f"{shards.folder} has token ids up to {shards.vocab_size - 1}, the model's vocab_size is"
+                    f" {self.model.config.vocab_size}; set it to {shards.vocab_size} or more"
+                )
+
+    def _feed(self, skipped_steps: tuple[int, ...]) -> Feed:
+        return Feed(
+            self.order,
+            skip=SkipList(frozenset(self.config.skip_documents), frozenset(skipped_steps)),
+            confine_attention=self.recipe.confine_attention,
+            rank=self.accelerator.process_index,
+            processes=self.accelerator.num_processes,
+        )
+
+    def _start_or_resume(self) -> None:
+        declared = tuple(sorted(set(self.config.skip_documents)))
+        found = newest_usable(self.root, self.fingerprint, declared, self.order)
+        self._delete_checkpoints_after(-1 if found is None else found.progress.step)
+        if found is None:
+            environment = choose_environment(self.module, self.recipe, self._feed(()).batch(0), self.accelerator)
+        else:
+            environment = found.progress.environment
+            apply_environment(environment, self.module)
+        self.optimisers = Optimisers(self.model, self.recipe, environment.dtype)
+        # Wrapped only now: measuring must not set off distributed gradients.
+        self.wrapped = self.accelerator.prepare(self.module)
+        if found is None:
+            self.random.seed(self.recipe.seed)
+            self.progress = Progress(self.fingerprint, 0, environment, declared)
+            self.curve, self.rule = Curve(), SpikeRule(self.recipe.spike_threshold, self.recipe.spike_window)
+            self._tell("started", f"{environment}")
+            self._checkpoint()
+        else:
+            self._restore(found)
+            self.progress = replace(self.progress, skip_documents=declared)
+            self._tell("resumed", f"from the checkpoint of step {self.progress.step}")
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        self.progress, self.checkpointed_at = checkpoint.progress, checkpoint.progress.step
+        self.model.load_state_dict(checkpoint.model)
+        self.optimisers.load_state(checkpoint.optimiser)
+        self.random.restore(checkpoint.random)
+        self.curve = Curve(checkpoint.curve)
+        self.rule = SpikeRule(self.recipe.spike_threshold, self.recipe.spike_window, self.progress.recent_losses)
+
+    def _train_until_trouble(self) -> tuple[int, float, str] | None:
+        """Take steps up to the end, or to one that went wrong: its number, its loss and what was wrong."""
+        feed = self._feed(self.progress.skipped_steps)
+        with closing(feed.batches(self.progress.step, self.recipe.steps)) as batches:
+            for batch in batches:
+                started = time.perf_counter()
+                loss, gradient_norm, must_stop = self._gradients(batch)
+                wrong = self.rule.judge(loss, gradient_norm)
+                if wrong is not None:
+                    return batch.step, loss, wrong
+                factor = rate_factor(self.recipe, batch.step)
+                self.optimisers.step(factor)
+                self._advance(batch.step, loss, self.recipe.learning_rate * factor, gradient_norm, started)
+                if must_stop:
+                    self._checkpoint()
+                    raise TrainingInterruptedError(
+                        f"stopped on request after step {batch.step}; run it again to go on from {self.root}"
+                    )
+        self.progress = replace(self.progress, step=self.recipe.steps)
+        return None
+
+    def _gradients(self, batch: Batch) -> tuple[float, float, bool]:
+        """Leave the clipped gradient of a step in the parameters.
+
+        Returns the loss over the whole step, the gradient's norm before clipping, and whether any process was asked
+        to stop; all processes get the same three values, and so decide the same.
+        """
+        # Distributed gradients are averaged, so each process scales its sum back up.
+        scale = self.accelerator.num_processes / max(1, batch.targets_in_step)
+        parts = list(batch.to(self.accelerator.device).split(self.recipe.micro_batch or len(batch)))
+        total = torch.zeros(2, dtype=torch.float64, device=self.accelerator.device)
+        for part in parts:
+            is_last = part is parts[-1]
+            with nullcontext() if is_last else self.accelerator.no_sync(self.wrapped):
+                loss = self.wrapped(*arguments(part))
+                self.accelerator.backward(loss * scale)
+            total[0] += loss.detach()
+        total[1] = float(self.stop.is_set)
+        limit = self.recipe.clip_norm or float("inf")
+        norm = self.accelerator.clip_grad_norm_(self.optimisers.parameters, limit)
+        loss_sum, stops = self.accelerator.reduce(total, "sum").tolist()
+        return loss_sum / max(1, batch.targets_in_step), float(norm), stops > 0
+
+    def _advance(self, step: int, loss: float, rate: float, norm: float, started: float) -> None:
+        """Record a step that was taken, and do what is due after it."""
+        self.curve.add(Point(step, loss, rate, norm))
+        self.progress = replace(self.progress, step=step + 1)
+        if self.accelerator.is_main_process:
+            rate_per_s = self._tokens(1) / (time.perf_counter() - started)
+            tokens = self._tokens(len(self.curve.points))
+            self.callback.on_step(StepMetrics(step, self.recipe.steps, loss, rate, norm, tokens, rate_per_s))
+        if step + 1 < self.recipe.steps:
+            every = self.recipe.validate_every
+            if self.validation is not None and every and (step + 1) % every == 0:
+                self._validate()
+            if (step + 1) % self.recipe.checkpoint_every == 0:
+                self._checkpoint()
+
+    def _validate(self) -> None:
+        assert self.validation is not None
+        loss, targets = validate(self.module, self.validation, self.recipe, self.accelerator)
+        self.curve.validated(loss)
+        if self.accelerator.is_main_process:
+            self.callback.on_validation(ValidationMetrics(self.progress.step, loss, targets))
+
+    def _checkpoint(self) -> None:
+        self.progress = replace(self.progress, recent_losses=tuple(self.rule.losses))
+        random = self.random.gather()
+        if self.accelerator.is_main_process:
+            state = self.model.state_dict()
+            write_checkpoint(
+                self.root, Checkpoint(self.progress, state, self.optimisers.state(), random, self.curve.text())
+            )
+            keep_newest(self.root, self.recipe.keep_last)
+            self._tell("checkpoint", f"of step {self.progress.step} written")
+        self.checkpointed_at = self.progress.step
+        self.accelerator.wait_for_everyone()
+
+    def _delete_checkpoints_after(self, step: int) -> None:
+        """Delete checkpoints of a course that this run does not take, once every process has done with them."""
+        self.accelerator.wait_for_everyone()
+        if self.accelerator.is_main_process:
+            for at, folder in list_checkpoints(self.root).items():
+                if at > step:
+                    delete_checkpoint(folder)
+        self.accelerator.wait_for_everyone()
+
+    def _rewind(self, step: int, loss: float, reason: str) -> None:
+        """Go back to before the batches that are to blame, and never take them."""
+        blamed = steps_to_skip(step)
+        rewinds = (*self.progress.rewinds, Rewind(step, reason, blamed))
+        if len(rewinds) > self.recipe.max_rewinds:
+            raise TrainingDivergedError(
+                f"{reason} at step {step} (loss {loss:.4g}) after {len(rewinds) - 1} rewinds; lower learning_rate,"
+                f" lengthen warmup_steps, or look at the documents of the steps {self.progress.skipped_steps}"
+            )
+        skipped = tuple(sorted({*self.progress.skipped_steps, *blamed}))
+        kept = list_checkpoints(self.root)
+        target = max((at for at in kept if at <= blamed[0]), default=min(kept))
+        self._delete_checkpoints_after(target)
+        self.optimisers.zero_grad()
+        self._restore(read_checkpoint(kept[target]))
+        declared = tuple(sorted(set(self.config.skip_documents)))
+        self.progress = replace(self.progress, skip_documents=declared, skipped_steps=skipped, rewinds=rewinds)
+        self._tell("rewound", f"{reason} at step {step} (loss {loss:.4g}): back to {target}, skipping {list(blamed)}")
+
+    def _finish(self) -> TrainResult:
+        """Write the output folder."""
+        if not self.curve.points:
+            raise TrainingDivergedError(
+                f"all {self.recipe.steps} steps went wrong and were skipped: nothing was learned"
+            )
+        last, output, steps = self.curve.points[-1], Path(self.config.output), len(self.curve.points)
+        result = TrainResult(
+            output,
+            steps,
+            self._tokens(steps),
+            last.loss,
+            last.validation_loss,
+            self.progress.skipped_steps,
+            self.progress.environment,
+        )
+        if self.accelerator.is_main_process:
+            journal = {
+                "steps": steps,
+                "tokens": result.tokens,
+                "loss": result.loss,
+                "validation_loss": result.validation_loss,
+                "parameters": sum(parameter.numel() for parameter in self.optimisers.parameters),
+                "skipped_documents": list(self.progress.skip_documents),
+                "skipped_steps": list(self.progress.skipped_steps),
+                "rewinds": [asdict(rewind) for rewind in self.progress.rewinds],
+                "environment": asdict(self.progress.environment),
+            }
+            output.mkdir(parents=True, exist_ok=True)
+            write_whole(output / "curve.csv", lambda file: file.write(self.curve.text().encode()))
+            write_whole(
+                output / "journal.json", lambda file: file.write((json.dumps(journal, indent=1) + "\n").encode())
+            )
+            self.save(self.model.eval(), output)
+            self._tell("finished", f"{steps} steps, in {output}")
+        self.accelerator.wait_for_everyone()
+        return result
+
+    def _tokens(self, steps: int) -> int:
+        return steps * self.recipe.sequences * self.recipe.length
+
+    def _tell(self, kind: str, message: str) -> None:
+        if self.accelerator.is_main_process:
+            self.callback.on_event(Event(self.progress.step, kind, message))

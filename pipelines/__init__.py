@@ -1,0 +1,1 @@
+"""What runs, and when: the spec, the Dagster definitions, and the `tidemill` command."""

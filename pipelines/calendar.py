@@ -1,0 +1,71 @@
+"""The calendar of crawl snapshots: which dates are partitions."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Self
+
+from pydantic import field_validator, model_validator
+
+from assets.config import Config
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+DATE = "%Y-%m-%d"
+DAYS_AHEAD = 800
+
+
+class Calendar(Config):
+    """A closed list of snapshot dates, or an open calendar that has one at each tick of a cron line."""
+
+    snapshots: tuple[str, ...] = ()
+    """The dates of a closed calendar, oldest first, each a tick of `cron`; empty for an open one."""
+    start: str = "2026-01-05"
+    """First date of an open calendar."""
+    cron: str = "0 0 * * 1"
+    """When snapshots are taken, as a cron line in UTC (weekly on Mondays by default)."""
+    exclusions: tuple[str, ...] = ()
+    """Dates of an open calendar without a crawl."""
+
+    @field_validator("snapshots", "exclusions")
+    @classmethod
+    def _are_dates(cls, dates: tuple[str, ...]) -> tuple[str, ...]:
+        for date in dates:
+            datetime.strptime(date, DATE)
+        if list(dates) != sorted(set(dates)):
+            raise ValueError("list each date once, oldest first")
+        return dates
+
+    @model_validator(mode="after")
+    def _is_closed_or_open(self) -> Self:
+        if self.snapshots and self.exclusions:
+            raise ValueError("exclusions belong to an open calendar; a closed one lists its snapshots")
+        return self
+
+    def partitions(self) -> dg.TimeWindowPartitionsDefinition:
+        """The partitions as Dagster has them: time windows, since only those may depend on their predecessors."""
+        import dagster as dg
+
+        if not self.snapshots:
+            excluded = [_moment(date) for date in self.exclusions]
+            return dg.TimeWindowPartitionsDefinition(
+                start=self.start, fmt=DATE, cron_schedule=self.cron, end_offset=1, exclusions=excluded or None
+            )
+        far = _moment(self.snapshots[-1]) + timedelta(days=DAYS_AHEAD)
+        ticks = dg.TimeWindowPartitionsDefinition(
+            start=self.snapshots[0], end=far.strftime(DATE), fmt=DATE, cron_schedule=self.cron
+        ).get_partition_keys()
+        after = next(tick for tick in ticks if tick > self.snapshots[-1])
+        between = [_moment(tick) for tick in ticks if tick < after and tick not in self.snapshots]
+        return dg.TimeWindowPartitionsDefinition(
+            start=self.snapshots[0], end=after, fmt=DATE, cron_schedule=self.cron, exclusions=between or None
+        )
+
+    def dates(self) -> tuple[str, ...]:
+        """All snapshot dates, oldest first: those listed, or those of an open calendar up to now."""
+        return self.snapshots or tuple(self.partitions().get_partition_keys())
+
+
+def _moment(date: str) -> datetime:
+    return datetime.strptime(date, DATE).replace(tzinfo=UTC)

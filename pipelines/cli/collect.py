@@ -1,0 +1,54 @@
+"""`tidemill collect`: remove artifacts that nothing needs any more; a dry run unless told otherwise."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from pipelines.cli.options import add_home, site_of
+from resources.artifact import Artifact
+from resources.collection import pin, plan_collection, remove_artifacts, unpin
+from resources.errors import LakeError
+from resources.journal import journals
+from resources.lake import Lake
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_home(parser)
+    parser.add_argument(
+        "--keep-last", type=int, default=2, metavar="N", help="artifacts to keep of each stage and snapshot (default 2)"
+    )
+    parser.add_argument("--remove", action="store_true", help="remove them; without it, only say what would go")
+    parser.add_argument("--pin", metavar="FINGERPRINT", help="keep this artifact and what it was made from")
+    parser.add_argument("--unpin", metavar="FINGERPRINT", help="let a pinned artifact go")
+
+
+def run(options: argparse.Namespace) -> int:
+    site = site_of(options)
+    lake = Lake(site.lake, site.home)
+    if options.pin:
+        if lake.get(options.pin) is None:
+            raise LakeError(f"--pin {options.pin}: there is no such artifact; `tidemill status` lists fingerprints")
+        pin(lake, options.pin)
+    if options.unpin:
+        unpin(lake, options.unpin)
+    found = plan_collection(lake, [journal.read() for journal in journals(lake.store)], keep_last=options.keep_last)
+    sizes = {artifact.fingerprint: _size_bytes(lake, artifact) for artifact in found.remove}
+    if options.remove:
+        remove_artifacts(lake, found.remove)
+    rows = [
+        {"stage": a.stage, "partition": a.partition, "fingerprint": a.fingerprint, "size_bytes": sizes[a.fingerprint]}
+        for a in found.remove
+    ]
+    if options.json:
+        print(json.dumps({"removed" if options.remove else "would_remove": rows, "kept": len(found.keep)}))
+        return 0
+    for row in rows:
+        print(f"{row['stage']} {row['partition']} {row['fingerprint']}: {row['size_bytes']:,} bytes")
+    verb = "removed" if options.remove else "would go (--remove does it)"
+    print(f"{len(rows)} artifacts, {sum(sizes.values()):,} bytes {verb}; {len(found.keep)} stay")
+    return 0
+
+
+def _size_bytes(lake: Lake, artifact: Artifact) -> int:
+    return sum(int(file["size"]) for file in lake.manifest(artifact)["files"])

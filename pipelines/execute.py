@@ -1,0 +1,164 @@
+"""Make what is missing: the lake is asked first, and only what it lacks goes through Dagster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from assets.stage import Known, Lineage, Plan, Stage
+from pipelines.site import Site
+from resources.build import Progress
+from resources.errors import BuildError, TidemillError
+from resources.workplace import Workplace
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from pipelines.spec import Spec
+
+PID_TAG = "tidemill/pid"
+INSTANCE_YAML = """\
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+concurrency:
+  runs:
+    max_concurrent_runs: 1
+  pools:
+    default_limit: 1
+"""
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a run ended with: every artifact asked for, and which of them were there before it."""
+
+    known: Known
+    cached: frozenset[tuple[str, str]]
+
+
+def run(
+    lineage: Lineage,
+    spec: Spec,
+    site: Site,
+    stages: Sequence[Stage],
+    snapshots: Sequence[str],
+    report: Callable[[Progress], None],
+) -> Made:
+    """See that the artifacts of `stages` at `snapshots` exist, oldest snapshot first.
+
+    Where all are there, no Dagster run and no MLflow run is added; where only MLflow or the
+    journal lacks something, that alone is written.
+
+    Raises:
+        TidemillError: the first stage's error, or the first blocking check that failed.
+    """
+    workplace = site.workplace(lineage.model, report)
+    plan = lineage.look_up(stages, snapshots, workplace.lake, workplace.journal)
+    before = frozenset(plan.known)
+    if plan.missing:
+        preparing = workplace.tracking.prepare()
+        try:
+            _materialize(lineage, spec, workplace, site, plan, stages)
+        finally:
+            if preparing is not None:
+                preparing.communicate()
+        plan = lineage.look_up(stages, snapshots, workplace.lake, workplace.journal)
+        if plan.missing:
+            raise BuildError(
+                f"{' of '.join(plan.missing[0])} was not made, though its run ended well; see `tidemill verify`"
+            )
+    settle(lineage, plan.known, workplace)
+    asked = {(stage.name, snapshot) for stage in stages for snapshot in snapshots}
+    return Made({key: artifact for key, artifact in plan.known.items() if key in asked}, before)
+
+
+def settle(lineage: Lineage, known: Known, workplace: Workplace) -> None:
+    """Make journal, MLflow runs, versions and aliases say what these artifacts say; usually they do."""
+    state = workplace.journal.read()
+    if lineage.is_settled(known, state) and not workplace.tracking.is_behind(list(known.values()), state):
+        return
+    from assets.materialize import record
+
+    for (name, _), artifact in known.items():
+        stage = lineage.stage(name)
+        record(stage, artifact, stage.exhibit(workplace.lake.local(artifact)), workplace)
+
+
+def _materialize(
+    lineage: Lineage, spec: Spec, workplace: Workplace, site: Site, plan: Plan, stages: Sequence[Stage]
+) -> None:
+    import dagster as dg
+
+    from pipelines.definitions import lineage_assets, partitions_of, resources
+
+    partitions = partitions_of(lineage, spec)
+    assets = lineage_assets(lineage, spec.profile, partitions)
+    with open_instance(site.home) as instance:
+        close_dead_runs(instance)
+        _remember(lineage, plan, site)
+        for snapshot in dict.fromkeys(partition for _, partition in plan.missing):
+            if isinstance(partitions, dg.DynamicPartitionsDefinition):
+                instance.add_dynamic_partitions(str(partitions.name), [snapshot])
+            result = dg.materialize(
+                assets,
+                selection=[dg.AssetKey([spec.profile, stage.name]) for stage in stages],
+                partition_key=snapshot,
+                instance=instance,
+                resources=resources(site, lineage.model, workplace),
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                tags={PID_TAG: str(os.getpid())},
+                raise_on_error=False,
+            )
+            if not result.success:
+                raise _error_of(result, snapshot)
+
+
+def _remember(lineage: Lineage, plan: Plan, site: Site) -> None:
+    """Let Dagster's inputs find what the lake has, whoever made it."""
+    from resources.artifact_store import ArtifactStore
+
+    store = ArtifactStore(site.home / "dagster" / "artifacts")
+    for (name, partition), artifact in plan.known.items():
+        store.remember([lineage.profile, name], partition, artifact)
+
+
+def open_instance(home: Path) -> dg.DagsterInstance:
+    """The Dagster instance of a home, that command and UI share."""
+    import dagster as dg
+
+    folder = home / "dagster"
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "dagster.yaml"
+    if not config.exists():
+        partial = config.with_suffix(f".{os.getpid()}")
+        partial.write_text(INSTANCE_YAML)
+        os.replace(partial, config)
+    return dg.DagsterInstance.from_config(str(folder))
+
+
+def close_dead_runs(instance: dg.DagsterInstance) -> None:
+    """Mark runs whose process was killed as failed, so that the UI does not show them running for ever."""
+    import dagster as dg
+
+    for record in instance.get_runs(filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+        pid = record.tags.get(PID_TAG)
+        if pid is not None and not psutil.pid_exists(int(pid)):
+            instance.report_run_failed(record, message="its process was killed; the next run continued its work")
+
+
+def _error_of(result: dg.ExecuteInProcessResult, snapshot: str) -> TidemillError:
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            text = error.message.strip() if error is not None else "no error was recorded"
+            return BuildError(f"{event.step_key} of {snapshot}: {text}")
+    return BuildError(f"the run of {snapshot} failed; see `tidemill ui`")

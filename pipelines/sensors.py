@@ -1,0 +1,69 @@
+"""What happens by itself: closed windows are judged, and drift asks for the next snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from assets.monitor.windows import closed_windows
+from pipelines.site import Site
+from pipelines.spec import Spec
+
+INTERVAL_S = 5
+
+
+def closed_window_sensor(
+    spec: Spec, site: Site, job: dg.UnresolvedAssetJobDefinition, windows: dg.DynamicPartitionsDefinition
+) -> dg.SensorDefinition:
+    """A run of `monitor` for each window of the request log that has closed."""
+
+    @dg.sensor(
+        name="closed_windows",
+        job=job,
+        minimum_interval_seconds=INTERVAL_S,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Judges each window of the request log once it has closed.",
+    )
+    def sense(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        closed = [window.name for window in closed_windows(site.requests(spec.model_name))]
+        new = [name for name in closed if name > (context.cursor or "")]
+        if not new:
+            return dg.SkipReason(f"{len(closed)} closed windows, none of them new")
+        return dg.SensorResult(
+            run_requests=[dg.RunRequest(partition_key=name, run_key=f"window {name}") for name in new],
+            dynamic_partitions_requests=[windows.build_add_request(new)],
+            cursor=new[-1],
+        )
+
+    return sense
+
+
+def drift_sensor(spec: Spec, site: Site, job: dg.UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
+    """A run of `retrain` at the next snapshot, once a window has drifted."""
+
+    @dg.sensor(
+        name="drift",
+        job=job,
+        minimum_interval_seconds=INTERVAL_S,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Drift in a window asks for the next snapshot: crawl, train from the champion, judge, promote.",
+    )
+    def sense(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        workplace = site.workplace(spec.model_name)
+        reports = [a for a in workplace.lake.artifacts("drift_report") if (a.partition or "") > (context.cursor or "")]
+        drifted = sorted(str(a.partition) for a in reports if a.stats["alarm"])
+        if not drifted:
+            yield dg.SkipReason("no new window has drifted")
+            return
+        snapshot = workplace.journal.read().next_snapshot(spec.calendar.dates())
+        if snapshot is None:
+            yield dg.SkipReason(f"window {drifted[0]} drifted; waiting for a snapshot that is not judged yet")
+            return
+        context.update_cursor(max(str(a.partition) for a in reports))
+        context.log.info(f"window {drifted[0]} drifted: retraining on the snapshot of {snapshot}")
+        yield dg.RunRequest(
+            partition_key=snapshot, run_key=f"drift {snapshot}", tags={"tidemill/drifted_window": drifted[0]}
+        )
+
+    return sense

@@ -1,0 +1,160 @@
+"""Long-lived processes of a home (Dagster, MLflow, the server), started together and ended together."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from types import FrameType, TracebackType
+
+import psutil
+
+from pipelines.execute import open_instance
+from pipelines.settings import Settings
+from pipelines.site import Site
+from resources.errors import TidemillError
+from resources.tracking import QUIET
+
+STOP_S = 15.0
+START_S = 120.0
+POLL_S = 0.3
+log = logging.getLogger(__name__)
+
+
+class Services:
+    """Children that die with this process: at its end, at SIGTERM, and (Linux) even when it is killed."""
+
+    def __init__(self, site: Site, settings: Settings):
+        self.site, self.spec = site, settings.load().spec
+        self.logs = site.home / "logs"
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self.children: dict[str, subprocess.Popen[bytes]] = {}
+        self.environment = {
+            **os.environ,
+            **QUIET,
+            **settings.variables(),
+            **site.variables(),
+            "DAGSTER_HOME": str(site.home / "dagster"),
+        }
+        open_instance(site.home).dispose()
+
+    def __enter__(self) -> Services:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _leave)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
+        """Start a child whose output goes to `<home>/logs/NAME.log`."""
+        with (self.logs / f"{name}.log").open("ab") as log:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "resources.lifeline", str(os.getpid()), *command],
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        self.children[name] = child
+        return child
+
+    def start_dagster(self, port: int) -> None:
+        """The webserver on loopback, and the daemon that runs schedules, sensors and the queue."""
+        module = ["-m", "pipelines.definitions"]
+        self.start("dagster-webserver", ["-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(port), *module])
+        self.start_daemon()
+        self.await_page("dagster-webserver", f"http://127.0.0.1:{port}/server_info")
+
+    def start_daemon(self) -> None:
+        self.start("dagster-daemon", ["-m", "dagster._daemon", "run", "-m", "pipelines.definitions"])
+
+    def start_mlflow(self, port: int) -> None:
+        """MLflow's pages on loopback, over the home's database."""
+        tracking = self.site.workplace(self.spec.model_name).tracking
+        preparing = tracking.prepare()
+        if preparing is not None:
+            preparing.communicate()
+        command = ["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+        store = ["--backend-store-uri", tracking.uri, "--default-artifact-root", (self.site.home / "mlruns").as_uri()]
+        self.start("mlflow", [*command, *store])
+        self.await_page("mlflow", f"http://127.0.0.1:{port}/health")
+
+    def await_page(self, name: str, url: str) -> None:
+        """Wait until a child answers.
+
+        Raises:
+            TidemillError: if it ended instead, or stays silent; its log says why.
+        """
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline:
+            status = self.children[name].poll()
+            if status is not None:
+                raise TidemillError(
+                    f"{name} ended with status {status}; see {self.logs / name}.log (is the port taken?)"
+                )
+            try:
+                with urllib.request.urlopen(url, timeout=5):
+                    return
+            except (urllib.error.URLError, OSError):
+                time.sleep(POLL_S)
+        raise TidemillError(f"{name} does not answer at {url}; see {self.logs / name}.log")
+
+    def wait(self) -> int:
+        """Stay until a child ends (status 1) or a signal comes (0)."""
+        try:
+            while True:
+                for name, child in self.children.items():
+                    if child.poll() is not None:
+                        log.error("%s ended with status %s; see %s.log", name, child.returncode, self.logs / name)
+                        return 1
+                time.sleep(POLL_S)
+        except KeyboardInterrupt:
+            return 0
+
+    def stop(self) -> None:
+        """End all children and theirs: SIGTERM first, SIGKILL for who stays."""
+        family = [process for child in self.children.values() for process in _family(child.pid)]
+        for process in family:
+            _signal(process, signal.SIGTERM)
+        _, stubborn = psutil.wait_procs(family, timeout=STOP_S)
+        for process in stubborn:
+            _signal(process, signal.SIGKILL)
+        for child in self.children.values():
+            child.wait()
+        self.children.clear()
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nothing listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    try:
+        process = psutil.Process(pid)
+        return [*process.children(recursive=True), process]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _signal(process: psutil.Process, number: signal.Signals) -> None:
+    try:
+        process.send_signal(number)
+    except psutil.NoSuchProcess:
+        return
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,211 @@
+"""Follow anything to where it came from and where it went, from the files of the lake alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from assets.documents import document_id, shard_names, shard_of
+from assets.stage import Known
+from assets.training import Feed
+from llm_core.feed.order import Order, Source
+from llm_core.feed.shards import Shards
+from resources.artifact import Artifact
+from resources.errors import InputError
+from resources.lake import Lake
+
+FUNNEL = ("raw_crawl", "extracted", "deduped", "cleaned", "quality_filtered")
+SHOWN_DOCUMENTS = 50
+ID = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What a stage did with a page at a snapshot; `outcome` is kept, dropped, or not seen."""
+
+    snapshot: str
+    stage: str
+    outcome: str
+    reason: str | None = None
+    score: float | None = None
+
+
+def trace_page(known: Known, lake: Lake, target: str) -> dict[str, Any]:
+    """A page's fate stage by stage in every snapshot, its tokens, and the steps that it was in.
+
+    `target` is a URL or a document id.
+
+    Raises:
+        InputError: if no snapshot has seen it.
+    """
+    url = _url_of(known, lake, target) if ID.fullmatch(target) else target
+    snapshots = sorted({snapshot for _, snapshot in known})
+    fates = [fate for snapshot in snapshots for fate in _fates(known, lake, url, snapshot)]
+    if not fates:
+        raise InputError(f"{target}: no snapshot of this home has considered it; `tidemill run` crawls")
+    spans = {snapshot: _spans(known, lake, document_id(url, snapshot), snapshot) for snapshot in snapshots}
+    return {
+        "kind": "page",
+        "url": url,
+        "documents": {snapshot: document_id(url, snapshot) for snapshot in snapshots},
+        "fate": [fate.__dict__ for fate in fates],
+        "tokens": {snapshot: span for snapshot, span in spans.items() if span},
+        "steps": [found for snapshot in snapshots for found in _steps(known, lake, document_id(url, snapshot))],
+    }
+
+
+def trace_step(lake: Lake, checkpoint: Artifact, step: int, known: Known) -> dict[str, Any]:
+    """The documents in a step of a checkpoint's training, with their pages."""
+    steps = int(checkpoint.stats["steps"])
+    if not 0 <= step < steps:
+        raise InputError(f"step:{step}: {checkpoint.stage} of {checkpoint.partition} took steps 0 to {steps - 1}")
+    documents = _order(lake, checkpoint).documents_in_step(step)
+    return {
+        "kind": "step",
+        "checkpoint": named(checkpoint),
+        "step": step,
+        "documents": list(_pages(known, lake, documents)),
+    }
+
+
+def trace_model(lake: Lake, checkpoint: Artifact) -> dict[str, Any]:
+    """The artifacts that a checkpoint was made from, down to its pages."""
+    ancestors = list(ancestry(lake, checkpoint))
+    pages = sum(int(a.stats["kept"]) for a in ancestors if a.stage == "raw_crawl")
+    return {
+        "kind": "model",
+        "checkpoint": named(checkpoint),
+        "artifacts": [{**named(artifact), "parents": list(artifact.parents)} for artifact in ancestors],
+        "documents": sum(int(a.stats["kept"]) for a in ancestors if a.stage == "quality_filtered"),
+        "pages": pages,
+    }
+
+
+def ancestry(lake: Lake, artifact: Artifact) -> Iterator[Artifact]:
+    """An artifact and all that it was made from, nearest first, each once."""
+    seen: set[str] = set()
+    front = [artifact]
+    while front:
+        current = front.pop(0)
+        if current.fingerprint in seen:
+            continue
+        seen.add(current.fingerprint)
+        yield current
+        front += [parent for f in current.parents if (parent := lake.get(f)) is not None]
+
+
+def named(artifact: Artifact) -> dict[str, Any]:
+    return {"stage": artifact.stage, "partition": artifact.partition, "fingerprint": artifact.fingerprint}
+
+
+def _fates(known: Known, lake: Lake, url: str, snapshot: str) -> Iterator[Fate]:
+    for stage in FUNNEL:
+        artifact = known.get((stage, snapshot))
+        if artifact is None:
+            return
+        fate = _fate(lake.local(artifact).path, stage, url, snapshot)
+        if fate is None:
+            return
+        yield fate
+        if fate.outcome == "dropped":
+            return
+
+
+def _fate(folder: Path, stage: str, url: str, snapshot: str) -> Fate | None:
+    kept = "captures" if stage == "raw_crawl" else "documents"
+    shard = shard_of(url, len(shard_names(folder, kept)))
+    page = document_id(url, snapshot)
+    for row in pq.read_table(folder / "dropped" / f"{shard:05}.parquet", filters=pc.field("id") == page).to_pylist():
+        return Fate(snapshot, stage, "dropped", row["reason"], row["score"])
+    found = pq.read_table(folder / kept / f"{shard:05}.parquet", columns=["id"], filters=pc.field("id") == page)
+    return Fate(snapshot, stage, "kept") if len(found) else None
+
+
+def _url_of(known: Known, lake: Lake, page: str) -> str:
+    for (stage, _), artifact in known.items():
+        if stage == "raw_crawl":
+            folder = lake.local(artifact).path
+            for path in [*shard_names(folder, "captures"), *shard_names(folder, "dropped")]:
+                for row in pq.read_table(path, columns=["url"], filters=pc.field("id") == page).to_pylist():
+                    return str(row["url"])
+    raise InputError(f"{page}: no snapshot of this home has a document with this id")
+
+
+def _pages(known: Known, lake: Lake, documents: Iterable[str]) -> Iterator[dict[str, str]]:
+    wanted = list(documents)
+    urls: dict[str, str] = {}
+    for (stage, _), artifact in known.items():
+        if stage == "quality_filtered":
+            for path in shard_names(lake.local(artifact).path):
+                table = pq.read_table(path, columns=["id", "url"], filters=pc.field("id").isin(wanted))
+                urls.update(zip(table["id"].to_pylist(), table["url"].to_pylist(), strict=True))
+    for document in wanted:
+        yield {"id": document, "url": urls.get(document, "")}
+
+
+def _spans(known: Known, lake: Lake, document: str, snapshot: str) -> list[dict[str, Any]]:
+    artifact = known.get(("token_shards", snapshot))
+    if artifact is None:
+        return []
+    found = []
+    for split in ("train", "held_out"):
+        for span in Shards(lake.local(artifact).path / split).find([document]):
+            found.append({"split": split, "start": span.start, "tokens": span.stop - span.start})
+    return found
+
+
+def _steps(known: Known, lake: Lake, document: str) -> Iterator[dict[str, Any]]:
+    for (stage, _), artifact in known.items():
+        if stage in ("pretrained_checkpoint", "finetuned", "lora_finetuned"):
+            steps = _order(lake, artifact).steps_of_document(document, int(artifact.stats["steps"]))
+            if steps:
+                yield {"checkpoint": named(artifact), "steps": steps}
+
+
+def _order(lake: Lake, checkpoint: Artifact) -> Order:
+    feed = Feed.read(lake.local(checkpoint).path)
+    sources = []
+    for source in feed.sources:
+        shards = lake.get(source.artifact)
+        if shards is None:
+            raise InputError(
+                f"{checkpoint.stage} {checkpoint.fingerprint} was trained on {source.artifact}, which is not in the "
+                "lake any more; run its snapshot again"
+            )
+        sources.append(Source(Shards(lake.local(shards).path / source.folder), source.weight))
+    return Order(sources, length=feed.length, sequences=feed.sequences, seed=feed.seed)
+
+
+def describe(trace: Mapping[str, Any]) -> Iterator[str]:
+    """A trace in lines for a person."""
+    if trace["kind"] == "page":
+        yield trace["url"]
+        for fate in trace["fate"]:
+            why = (
+                f": {fate['reason']}" + (f" ({fate['score']:.3g})" if fate["score"] is not None else "")
+                if fate["reason"]
+                else ""
+            )
+            yield f"  {fate['snapshot']} {fate['stage']}: {fate['outcome']}{why}"
+        for snapshot, spans in trace["tokens"].items():
+            yield from (
+                f"  {snapshot} tokens: {span['tokens']} in {span['split']}, from {span['start']}" for span in spans
+            )
+        for found in trace["steps"]:
+            steps = ", ".join(map(str, found["steps"][:12])) + (", …" if len(found["steps"]) > 12 else "")
+            checkpoint = found["checkpoint"]
+            yield f"  in {len(found['steps'])} steps of {checkpoint['stage']} {checkpoint['partition']}: {steps}"
+    elif trace["kind"] == "step":
+        yield f"step {trace['step']} of {trace['checkpoint']['stage']} {trace['checkpoint']['partition']}"
+        for row in trace["documents"][:SHOWN_DOCUMENTS]:
+            yield f"  {row['id']} {row['url']}"
+    else:
+        for row in trace["artifacts"]:
+            yield f"  {row['stage']} {row['partition']} {row['fingerprint']}"
+        yield f"  {trace['documents']:,} documents of {trace['pages']:,} pages"

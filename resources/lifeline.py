@@ -1,0 +1,51 @@
+"""Child processes that must not outlive their parent, however that one ends, kill -9 included."""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+
+POLL_S = 0.5
+PR_SET_PDEATHSIG = 1
+
+
+def exit_with_parent(parent: int) -> None:
+    """Watch the process that started this one from a thread, and end with it."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(POLL_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="lifeline", daemon=True).start()
+
+
+def exit_with_pool() -> None:
+    """The same for a worker of a process pool, whose parent on record is a fork server that would live on."""
+    owner = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if owner is not None:
+            owner.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, name="lifeline", daemon=True).start()
+
+
+def become(parent: int, arguments: Sequence[str]) -> None:
+    """Become `python ARGUMENTS`, to be ended by the kernel (Linux) when `parent` dies, however that happens."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+        if os.getppid() != parent:
+            sys.exit(1)
+    os.execv(sys.executable, [sys.executable, *arguments])
+
+
+if __name__ == "__main__":
+    become(int(sys.argv[1]), sys.argv[2:])

@@ -1,0 +1,283 @@
+"""MLflow as a projection of the lake: one finished run per artifact, versions and aliases from the journal.
+
+Everything here can be made again from manifests and journal, so a kill at any moment, or the loss
+of the whole database, costs nothing but the time to write it again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resources.artifact import Artifact
+from resources.errors import TidemillError
+from resources.journal import State
+from resources.lake import Lake
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+FINGERPRINT_TAG = "tidemill.fingerprint"
+PARAM_CHARACTERS = 500
+QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+
+
+@dataclass(frozen=True)
+class Projection:
+    """What MLflow shows at a moment, read from its store without loading it."""
+
+    finished: frozenset[str]
+    versions: int
+    aliases: Mapping[str, int]
+
+
+class Tracking:
+    """The MLflow store in `<home>/mlflow.db`, for the experiment and registered model `model`."""
+
+    def __init__(self, home: Path, model: str):
+        self.home, self.model = home, model
+        self.database = home / "mlflow.db"
+
+    @property
+    def uri(self) -> str:
+        return f"sqlite:///{self.database.resolve()}"
+
+    # reading, without MLflow
+
+    def projection(self) -> Projection:
+        """Which fingerprints have a finished run, how many versions there are, where the aliases point."""
+        if not self.database.exists():
+            return Projection(frozenset(), 0, {})
+        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as db:
+            finished = db.execute(
+                "select t.value from tags t join runs r on r.run_uuid = t.run_uuid"
+                " where t.key = ? and r.status = 'FINISHED' and r.lifecycle_stage = 'active'",
+                (FINGERPRINT_TAG,),
+            )
+            versions = db.execute("select count(*) from model_versions where name = ?", (self.model,))
+            aliases = db.execute("select alias, version from registered_model_aliases where name = ?", (self.model,))
+            return Projection(frozenset(row[0] for row in finished), versions.fetchone()[0], dict(aliases.fetchall()))
+
+    def is_behind(self, artifacts: Collection[Artifact], state: State) -> bool:
+        """Whether MLflow lacks something that lake and journal have."""
+        now = self.projection()
+        return (
+            any(artifact.fingerprint not in now.finished for artifact in artifacts)
+            or now.versions != len(state.versions)
+            or {name: int(version) for name, version in now.aliases.items()} != _aliases(state)
+        )
+
+    # writing
+
+    def prepare(self) -> subprocess.Popen[bytes] | None:
+        """Start making the database, if there is none, in a process of its own; None where there is one.
+
+        Its schema is written to another file and put in place whole: a kill during MLflow's
+        migrations would leave a database that no later start takes.
+        """
+        if self.database.exists():
+            return None
+        self.home.mkdir(parents=True, exist_ok=True)
+        return subprocess.Popen(
+            [sys.executable, "-m", "resources.tracking_schema", str(self.database)],
+            env={**os.environ, **QUIET},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+
+    @cached_property
+    def client(self) -> MlflowClient:
+        """MLflow's client on this store; importing MLflow takes seconds, so nothing else does."""
+        process = self.prepare()
+        if process is not None:
+            _, errors = process.communicate()
+            if process.returncode != 0:
+                raise TidemillError(f"MLflow's database could not be made in {self.database}: {errors.decode()[-500:]}")
+        os.environ.update(QUIET)
+        from mlflow.tracking import MlflowClient
+
+        return MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+
+    def record(
+        self,
+        artifact: Artifact,
+        manifest: Mapping[str, Any],
+        *,
+        plots: Mapping[str, bytes],
+        series: Mapping[str, Sequence[tuple[int, float]]],
+        metrics: Mapping[str, float],
+        seconds: float | None,
+        dagster_run: str,
+    ) -> str:
+        """The id of the artifact's one run: found, completed after a kill, or made."""
+        with self._locked():
+            run = self._find(artifact.fingerprint)
+            if run is not None and run.info.status == "FINISHED":
+                return str(run.info.run_id)
+            if run is None:
+                run = self.client.create_run(
+                    self._experiment(),
+                    run_name=f"{artifact.stage} {artifact.partition}",
+                    tags=_tags(artifact, dagster_run),
+                )
+            run_id = str(run.info.run_id)
+            # Points carry the run's start as their time: written again after a kill, they are the same points.
+            self._log(
+                run_id,
+                int(run.info.start_time),
+                artifact,
+                manifest,
+                {**_numbers(artifact.stats), **metrics},
+                series,
+                seconds,
+            )
+            for title, png in plots.items():
+                self._log_plot(run_id, title, png)
+            self.client.set_terminated(run_id)
+            return run_id
+
+    def follow(self, state: State, lake: Lake) -> None:
+        """Make the registry say what the journal says: the same versions in the same order, the same aliases."""
+        now = self.projection()
+        if now.versions == len(state.versions) and dict(now.aliases) == _aliases(state):
+            return
+        from mlflow.exceptions import MlflowException
+
+        with self._locked():
+            try:
+                self.client.get_registered_model(self.model)
+            except MlflowException:
+                self.client.create_registered_model(self.model)
+            for fingerprint, version in list(state.versions.items())[self.projection().versions :]:
+                artifact = lake.get(fingerprint)
+                run = self._find(fingerprint)
+                made = self.client.create_model_version(
+                    self.model,
+                    source=artifact.uri if artifact else f"collected:{fingerprint}",
+                    run_id=run.info.run_id if run else None,
+                    tags={FINGERPRINT_TAG: fingerprint, "tidemill.stage": artifact.stage if artifact else ""},
+                )
+                if int(made.version) != version:
+                    raise TidemillError(
+                        f"MLflow gave {self.model} version {made.version} where the journal says {version}: "
+                        f"something else registers under this name. Delete {self.database} and run again to rebuild it"
+                    )
+            wanted = _aliases(state)
+            for alias in set(now.aliases) - set(wanted):
+                self.client.delete_registered_model_alias(self.model, alias)
+            for alias, number in wanted.items():
+                self.client.set_registered_model_alias(self.model, alias, str(number))
+
+    def _experiment(self) -> str:
+        found = self.client.get_experiment_by_name(self.model)
+        if found is not None:
+            return str(found.experiment_id)
+        return str(
+            self.client.create_experiment(self.model, artifact_location=(self.home / "mlruns").resolve().as_uri())
+        )
+
+    def _find(self, fingerprint: str) -> Any:
+        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as db:
+            rows = db.execute(
+                "select r.run_uuid from tags t join runs r on r.run_uuid = t.run_uuid"
+                " where t.key = ? and t.value = ? and r.lifecycle_stage = 'active' order by r.start_time",
+                (FINGERPRINT_TAG, fingerprint),
+            ).fetchall()
+        return self.client.get_run(rows[0][0]) if rows else None
+
+    def _log(
+        self,
+        run_id: str,
+        started_ms: int,
+        artifact: Artifact,
+        manifest: Mapping[str, Any],
+        metrics: Mapping[str, float],
+        series: Mapping[str, Sequence[tuple[int, float]]],
+        seconds: float | None,
+    ) -> None:
+        from mlflow.data.dataset_source_registry import resolve_dataset_source
+        from mlflow.data.meta_dataset import MetaDataset
+        from mlflow.entities import DatasetInput, InputTag, Metric, Param
+
+        params = [Param(name, str(value)[:PARAM_CHARACTERS]) for name, value in _flat(manifest["config"]) if name]
+        points = [Metric(name, float(value), started_ms, 0) for name, value in metrics.items()]
+        points += [
+            Metric(name, float(value), started_ms, step) for name, curve in series.items() for step, value in curve
+        ]
+        if seconds is not None:
+            points.append(Metric("seconds", seconds, started_ms, 0))
+        for start in range(0, max(len(points), 1), 1000):
+            self.client.log_batch(
+                run_id, metrics=points[start : start + 1000], params=params[:100] if start == 0 else []
+            )
+        datasets = []
+        for parent in manifest["parents"]:
+            source = resolve_dataset_source(
+                artifact.uri.replace(
+                    f"{artifact.stage}/{artifact.fingerprint}", f"{parent['stage']}/{parent['fingerprint']}"
+                )
+            )
+            dataset = MetaDataset(  # type: ignore[abstract]
+                source, name=f"{parent['stage']} {parent['partition']}", digest=parent["digest"][:32]
+            )
+            datasets.append(DatasetInput(dataset._to_mlflow_entity(), [InputTag("mlflow.data.context", "input")]))
+        if datasets:
+            self.client.log_inputs(run_id, datasets=datasets)
+        self.client.log_dict(run_id, dict(manifest), "manifest.json")
+
+    def _log_plot(self, run_id: str, title: str, png: bytes) -> None:
+        folder = self.home / "tmp"
+        folder.mkdir(exist_ok=True)
+        path = folder / f"{title.replace(' ', '_')}.png"
+        path.write_bytes(png)
+        self.client.log_artifact(run_id, str(path), "plots")
+        path.unlink()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One writer at a time: finding a run and making it must not be parted."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        _ = self.client
+        with (self.home / "mlflow.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _aliases(state: State) -> dict[str, int]:
+    entries = {"champion": state.champion, "challenger": state.challenger}
+    return {alias: entry.version for alias, entry in entries.items() if entry is not None}
+
+
+def _tags(artifact: Artifact, dagster_run: str) -> dict[str, str]:
+    tags = {
+        FINGERPRINT_TAG: artifact.fingerprint,
+        "tidemill.stage": artifact.stage,
+        "tidemill.partition": artifact.partition or "",
+        "tidemill.digest": artifact.digest,
+        "tidemill.parents": " ".join(artifact.parents),
+        "tidemill.folder": artifact.uri,
+    }
+    return {**tags, "tidemill.dagster_run": dagster_run} if dagster_run else tags
+
+
+def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _flat(inner, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, value
+
+
+def _numbers(stats: Mapping[str, Any]) -> dict[str, float]:
+    """The numeric counts of an artifact by dotted name; MLflow allows fewer characters in a name than we do."""
+    flat = {"".join(c if c.isalnum() or c in "_-. /" else "_" for c in name): value for name, value in _flat(stats)}
+    return {name: float(value) for name, value in flat.items() if isinstance(value, int | float)}

@@ -1,0 +1,22 @@
+"""A web that misbehaves, and a place to crawl it from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.assets.crawl.hostile_web import Field, HostileWeb
+
+
+@pytest.fixture
+def web() -> Iterator[HostileWeb]:
+    hostile = HostileWeb()
+    with hostile.served():
+        yield hostile
+
+
+@pytest.fixture
+def fields(tmp_path: Path) -> Field:
+    return Field(tmp_path)

@@ -1,0 +1,177 @@
+"""The whole evaluation over tiny models: its figures, its bytes, and that a kill costs nothing twice."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from assets.documents import Document, read_documents
+from assets.evaluate import scoring
+from assets.evaluate.report import CHAMPION, SAMPLES, SCORES, UNIGRAM, Report
+from assets.evaluate.scores import Scores
+from llm_core.compress.int8 import Int8Scheme, quantize_int8
+from llm_core.model.checkpoint import load_model, save_model
+from resources.errors import BuildError, InputError
+
+NAME = "pretrained_checkpoint"
+
+
+@torch.inference_mode()
+def test_bits_per_byte_are_those_of_a_plain_loop(world) -> None:
+    folder, _ = world.evaluate("report")
+
+    scores = Scores.read(folder / SCORES)
+    model = load_model(world.checkpoints[NAME].path)
+    texts = {document.id: document.text for document in read_documents(world.corpora[0])}
+    short = [row for row, tokens in enumerate(scores.tokens) if tokens < world.config.context_tokens]
+    assert 0 < len(short) < len(scores.document)
+    for row in short:
+        text = texts[scores.document[row]]
+        tokens = torch.tensor([0, *world.tokenizer.encode(text).ids])
+        logprobs = torch.log_softmax(model(tokens[None, :-1])[0].double(), -1)
+        nats = -sum(float(logprobs[place, token]) for place, token in enumerate(tokens[1:]))
+        assert scores.nats[NAME][row] == pytest.approx(nats, rel=1e-5)
+        assert scores.sizes[row] == len(text.encode())
+
+    report = Report.read(folder)
+    pooled = scores.nats[NAME].sum() / scores.sizes.sum() / math.log(2)
+    assert report.models[NAME].overall.bits_per_byte == pytest.approx(pooled, abs=1e-6)
+    assert report.models[NAME].overall.clusters == 2
+    assert report.models[NAME].domains["alpha.org"].clusters == 6
+
+
+def test_baselines_and_completions_stand_beside_the_models(world) -> None:
+    folder, outcome = world.evaluate("report")
+
+    report = Report.read(folder)
+    assert list(report.models) == [NAME, "finetuned", UNIGRAM, "kneser_ney_5"]
+    assert report.models["kneser_ney_5"].overall.bits_per_byte < report.models[UNIGRAM].overall.bits_per_byte
+    assert report.chance == 0.25
+    for result in report.models.values():
+        assert result.completion is not None
+        assert result.completion.items == 12
+        assert 0 <= result.completion.low <= result.completion.accuracy <= result.completion.high <= 1
+    assert outcome.stats[f"bits_per_byte_{UNIGRAM}"] == report.models[UNIGRAM].overall.bits_per_byte
+    json.dumps(outcome.stats)
+
+
+def test_the_champion_is_scored_on_the_same_documents_and_itself_differs_by_nothing(world) -> None:
+    candidate = world.checkpoints[NAME]
+
+    folder, _ = world.evaluate("report", champion=candidate)
+
+    scores = Scores.read(folder / SCORES)
+    np.testing.assert_array_equal(scores.nats[CHAMPION], scores.nats[NAME])
+    report = Report.read(folder)
+    assert report.champion is not None
+    assert report.champion.fingerprint == report.candidate.fingerprint == candidate.fingerprint
+
+
+def test_earlier_snapshots_judge_too(world) -> None:
+    held_out = [document for document in read_documents(world.corpora[0]) if document.split == "held_out"][:2]
+    world.add_snapshot([dataclasses.replace(d, id=f"{n:032x}", snapshot="2026-01-12") for n, d in enumerate(held_out)])
+
+    folder, outcome = world.evaluate("report")
+
+    assert outcome.stats["documents"] == 14
+    assert set(Scores.read(folder / SCORES).snapshot) == {"2026-01-05", "2026-01-12"}
+
+
+def test_samples_show_what_was_written_beside_what_stands_there(world) -> None:
+    folder, _ = world.evaluate("report")
+
+    samples = [json.loads(line) for line in (folder / SAMPLES).read_text(encoding="utf-8").splitlines()]
+
+    assert [sample["model"] for sample in samples] == [NAME, NAME, "finetuned", "finetuned"]
+    assert all(sample["prompt"] and sample["truth"] for sample in samples)
+    assert samples[2]["prompt"].startswith("What does ")
+
+
+def test_the_same_bytes_for_one_worker_and_two(world) -> None:
+    champion = world.checkpoint("pretrained_checkpoint", 9)
+
+    one, _ = world.evaluate("one", champion=champion, workers=1)
+    two, _ = world.evaluate("two", champion=champion, workers=2)
+
+    assert world.digests(one) == world.digests(two)
+
+
+def test_a_killed_evaluation_scores_no_model_twice(world, monkeypatch) -> None:
+    fresh, _ = world.evaluate("fresh")
+    real, begun = scoring.decoder, []
+
+    def counted(model, config, context, progress):
+        begun.append(model)
+        return real(model, config, context, progress)
+
+    def killed(stream, vocab_size):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(scoring, "decoder", counted)
+        patched.setattr(scoring, "unigram", killed)
+        with pytest.raises(KeyboardInterrupt):
+            world.evaluate("resumed")
+    assert len(begun) == 2
+
+    monkeypatch.setattr(scoring, "decoder", counted)
+    resumed, _ = world.evaluate("resumed")
+
+    assert len(begun) == 2
+    assert world.digests(resumed) == world.digests(fresh)
+
+
+def test_hostile_documents_are_scored_like_any(world) -> None:
+    hostile = [
+        Document("0" * 32, "not an address", "x", "2026-01-12", split="held_out"),
+        Document("1" * 32, "http://[broken", "# a.b(<|end|>)\n<|bos|> <|user|>", "2026-01-12", split="held_out"),
+        Document("2" * 32, "http://gamma.org/", "\u0000\ufffd\u202e潮" * 400, "2026-01-12", split="held_out"),
+        Document("3" * 32, "http://gamma.org/2", "# a.b(" + "x, " * 2000 + ")", "2026-01-12", split="held_out"),
+    ]
+    world.add_snapshot(hostile)
+
+    folder, outcome = world.evaluate("report")
+
+    scores = Scores.read(folder / SCORES)
+    assert outcome.stats["documents"] == 16
+    assert all(np.isfinite(nats).all() for nats in scores.nats.values())
+    assert set(scores.domain) == {"alpha.org", "beta.org", "gamma.org", "(no host)"}
+
+
+def test_the_quantized_model_is_scored_too(world) -> None:
+    plain = world.checkpoints[NAME]
+    world.checkpoints["quantized"] = world.checkpoint("quantized", 1)
+    save_model(quantize_int8(load_model(plain.path), Int8Scheme()), world.checkpoints["quantized"].path)
+    world.checkpoints["quantized"] = dataclasses.replace(world.checkpoints["quantized"], digest="8" * 32)
+
+    folder, _ = world.evaluate("report")
+
+    scores = Scores.read(folder / SCORES)
+    np.testing.assert_allclose(scores.nats["quantized"], scores.nats[NAME], rtol=0.02)
+    assert (scores.nats["quantized"] != scores.nats[NAME]).any()
+
+
+def test_a_broken_model_is_named(world) -> None:
+    folder = world.checkpoints["finetuned"].path
+    model = load_model(folder)
+    model.norm.weight.data.fill_(math.nan)
+    save_model(model, folder)
+
+    with pytest.raises(BuildError, match=r"finetuned scores a document with infinity or NaN"):
+        world.evaluate("report")
+
+
+def test_scores_of_unequal_documents_are_refused(world, tmp_path) -> None:
+    folder, _ = world.evaluate("report")
+    pq.write_table(pq.read_table(folder / SCORES).slice(1), tmp_path / "cut.parquet")
+
+    with pytest.raises(InputError, match="same documents"):
+        Scores.read(tmp_path / "cut.parquet")
+    with pytest.raises(InputError, match="no table of scores"):
+        Scores.read(folder / SAMPLES)
