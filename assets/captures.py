@@ -11,6 +11,7 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 from warcio.archiveiterator import ArchiveIterator
+from warcio.exceptions import ArchiveLoadFailed
 
 from assets.documents import shard_names
 from resources.errors import InputError
@@ -60,8 +61,17 @@ class Capture:
 
 
 def read_captures(folder: Path, shard: int) -> Iterator[Capture]:
-    """The captures of one shard of a crawl, in URL order."""
-    for row in pq.read_table(folder / "captures" / f"{shard:05}.parquet").to_pylist():
+    """The captures of one shard of a crawl, in URL order.
+
+    Raises:
+        InputError: if its index is not Parquet or lacks a column.
+    """
+    path = folder / "captures" / f"{shard:05}.parquet"
+    try:
+        rows = pq.read_table(path).select(CAPTURE_SCHEMA.names).to_pylist()
+    except (pa.ArrowException, OSError, KeyError) as error:
+        raise InputError(f"{path} is not an index of captures ({error}); run `tidemill verify`") from error
+    for row in rows:
         yield Capture(**row)
 
 
@@ -77,12 +87,15 @@ def read_payload(folder: Path, capture: Capture) -> bytes:
         InputError: if the WARC record is not where the index says, or holds another payload.
     """
     where = f"{folder / capture.file} at byte {capture.offset}"
-    with (folder / capture.file).open("rb") as file:
-        file.seek(capture.offset)
-        record = next(iter(ArchiveIterator(file)), None)
-        if record is None or record.rec_headers.get_header("WARC-Target-URI") != capture.url:
-            raise InputError(f"{where}: no record of {capture.url}; run `tidemill verify`, then crawl again")
-        payload = bytes(record.content_stream().read())
+    try:
+        with (folder / capture.file).open("rb") as file:
+            file.seek(capture.offset)
+            record = next(iter(ArchiveIterator(file)), None)
+            if record is None or record.rec_headers.get_header("WARC-Target-URI") != capture.url:
+                raise InputError(f"{where}: no record of {capture.url}; run `tidemill verify`, then crawl again")
+            payload = bytes(record.content_stream().read())
+    except (ArchiveLoadFailed, OSError) as error:
+        raise InputError(f"{where}: not a WARC record ({error}); run `tidemill verify`, then crawl again") from error
     if hashlib.sha256(payload).hexdigest() != capture.payload_sha256:
         raise InputError(f"{where}: the payload of {capture.url} is not what was crawled; run `tidemill verify`")
     return payload

@@ -119,11 +119,22 @@ def read_dropped(source: Path | Sequence[Path]) -> Iterator[Dropped]:
 
 
 def _rows(path: Path, schema: pa.Schema) -> Iterator[dict[str, Any]]:
+    for batch in read_batches(path, schema.names):
+        yield from batch.to_pylist()
+
+
+def read_batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Some columns of a shard file, a row group at a time.
+
+    Raises:
+        InputError: if the file is not Parquet or lacks a column.
+    """
     try:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(ROW_GROUP, columns=schema.names):
-                yield from batch.to_pylist()
-    except (pa.ArrowInvalid, KeyError) as error:
+            if lacking := set(columns) - set(file.schema_arrow.names):
+                raise InputError(f"{path} lacks {', '.join(sorted(lacking))}; run `tidemill verify`")
+            yield from file.iter_batches(ROW_GROUP, columns=list(columns))
+    except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path} is not a Tidemill document shard ({error}); run `tidemill verify`") from error
 
 

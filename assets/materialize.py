@@ -16,7 +16,8 @@ from resources.artifact import Artifact
 from resources.launch import PipesLauncher
 from resources.workplace import Workplace
 
-ALL_EARLIER = -100_000
+# Dagster walks back over this many ticks for each input, so it is no larger than a year past those there are.
+TICKS_AHEAD = 53
 INLINE_PLOT_BYTES = 60_000
 OWNER = "team:tidemill"
 
@@ -34,7 +35,7 @@ def to_asset(stage: Stage, lineage: Lineage, snapshots: dg.PartitionsDefinition,
         owners=[OWNER],
         code_version=str(stage.version),
         partitions_def=snapshots,
-        ins=_ins(stage, prefix, snapshots),
+        ins=_ins(stage, prefix, snapshots, len(lineage.snapshots) + TICKS_AHEAD),
         check_specs=checks,
         required_resource_keys={"workplace"},
         io_manager_key="artifacts",
@@ -114,25 +115,25 @@ def record(
     return run
 
 
-def _ins(stage: Stage, prefix: str, partitions: dg.PartitionsDefinition) -> dict[str, dg.AssetIn]:
+def _ins(stage: Stage, prefix: str, partitions: dg.PartitionsDefinition, reach: int) -> dict[str, dg.AssetIn]:
     takes = dict(stage.inputs)
     if stage.made_once or stage.look_up is champion_before_snapshot:
         # What a checkpoint continues from is decided downstream of its own previous partition, and
         # two assets may not depend on each other: the edge is the asset on itself.
         takes.setdefault(stage.name, Take.EARLIER)
     return {
-        name: dg.AssetIn(key=[prefix, name], partition_mapping=_mapping(take, partitions))
+        name: dg.AssetIn(key=[prefix, name], partition_mapping=_mapping(take, partitions, reach))
         for name, take in takes.items()
     }
 
 
-def _mapping(take: Take, partitions: dg.PartitionsDefinition) -> dg.PartitionMapping:
+def _mapping(take: Take, partitions: dg.PartitionsDefinition, reach: int) -> dg.PartitionMapping:
     if not isinstance(partitions, dg.TimeWindowPartitionsDefinition):
         return dg.IdentityPartitionMapping()
     if take is Take.SAME:
         return dg.TimeWindowPartitionMapping()
     return dg.TimeWindowPartitionMapping(
-        start_offset=ALL_EARLIER,
+        start_offset=-reach,
         end_offset=-1 if take is Take.EARLIER else 0,
         allow_nonexistent_upstream_partitions=True,
     )

@@ -23,7 +23,7 @@ _HEADING = re.compile(r"^#{1,6} +(.+?)\s*$")
 _SUBJECT = re.compile(r"(?P<name>[A-Za-z_][\w.]*)(?P<signature>\(.*)?$", re.DOTALL)
 _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 _SENTENCE_END = re.compile(r"(?<=[.!?:])\s")
-_PROSE = re.compile(r"[^\W\d_]{2}.*\s")
+_PROSE = re.compile(r"(?:[^\W\d_]{2}|[AI] ).*\s")
 
 PHRASINGS = (
     "What does {name} do?",

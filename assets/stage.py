@@ -202,7 +202,7 @@ class Lineage:
         """
         known: dict[tuple[str, str], Artifact] = {}
         missing: list[tuple[str, str]] = []
-        for partition in (key for key in self.snapshots if key <= max(snapshots)):
+        for partition in (key for key in self.snapshots if key <= max(snapshots, default="")):
             for stage in self.stages:
                 artifact = self._find(stage, partition, known, lake, journal)
                 if artifact is not None:

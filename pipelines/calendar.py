@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 from pydantic import field_validator, model_validator
 
 from assets.config import Config
+from resources.errors import SpecError
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -28,11 +29,22 @@ class Calendar(Config):
     exclusions: tuple[str, ...] = ()
     """Dates of an open calendar without a crawl."""
 
+    @field_validator("start")
+    @classmethod
+    def _is_date(cls, date: str) -> str:
+        try:
+            is_padded = _moment(date).strftime(DATE) == date
+        except ValueError:
+            is_padded = False
+        if not is_padded:
+            raise ValueError(f"{date!r} is no date; write it as 2026-01-05")
+        return date
+
     @field_validator("snapshots", "exclusions")
     @classmethod
     def _are_dates(cls, dates: tuple[str, ...]) -> tuple[str, ...]:
         for date in dates:
-            datetime.strptime(date, DATE)
+            cls._is_date(date)
         if list(dates) != sorted(set(dates)):
             raise ValueError("list each date once, oldest first")
         return dates
@@ -44,7 +56,19 @@ class Calendar(Config):
         return self
 
     def partitions(self) -> dg.TimeWindowPartitionsDefinition:
-        """The partitions as Dagster has them: time windows, since only those may depend on their predecessors."""
+        """The partitions as Dagster has them: time windows, since only those may depend on their predecessors.
+
+        Raises:
+            SpecError: if `cron` is no cron line, or a snapshot of a closed calendar none of its ticks.
+        """
+        import dagster as dg
+
+        try:
+            return self._windows()
+        except dg.DagsterInvalidDefinitionError as error:
+            raise SpecError(f"calendar.cron: {self.cron!r} is no cron line; write it as '0 0 * * 1'") from error
+
+    def _windows(self) -> dg.TimeWindowPartitionsDefinition:
         import dagster as dg
 
         if not self.snapshots:
@@ -56,6 +80,9 @@ class Calendar(Config):
         ticks = dg.TimeWindowPartitionsDefinition(
             start=self.snapshots[0], end=far.strftime(DATE), fmt=DATE, cron_schedule=self.cron
         ).get_partition_keys()
+        for date in self.snapshots:
+            if date not in ticks:
+                raise SpecError(f"calendar.snapshots: {date} is no tick of {self.cron!r}; change one of the two")
         after = next(tick for tick in ticks if tick > self.snapshots[-1])
         between = [_moment(tick) for tick in ticks if tick < after and tick not in self.snapshots]
         return dg.TimeWindowPartitionsDefinition(

@@ -14,6 +14,7 @@ from resources.errors import SpecError
 
 Key = tuple[str, ...]
 ENVIRONMENT_PREFIX = "TIDEMILL_SPEC__"
+DEFAULTS = "defaults"
 PROFILES = Path(__file__).parent / "profiles"
 
 
@@ -25,7 +26,7 @@ class Settings:
     origins: dict[Key, str] = field(default_factory=dict)
 
     def over(self, below: Settings) -> Settings:
-        """These settings laid over others: maps merge, anything else replaces."""
+        """These settings laid over others: maps merge, unless of another `kind`; anything else replaces."""
         return Settings(_merge(below.values, self.values), {**below.origins, **self.origins})
 
     def origin(self, path: Sequence[str | int]) -> str:
@@ -35,7 +36,16 @@ class Settings:
             if key in self.origins:
                 return self.origins[key]
             key = key[:-1]
-        return "defaults"
+        return DEFAULTS
+
+    def source(self, path: Sequence[str]) -> str:
+        """Where the value at a path was set; "defaults" where no layer sets it."""
+        value: Any = self.values
+        for part in path:
+            if not isinstance(value, Mapping) or part not in value:
+                return DEFAULTS
+            value = value[part]
+        return self.origin(path)
 
 
 class _Loader(yaml.SafeLoader):
@@ -51,24 +61,29 @@ _Loader.add_implicit_resolver(
 )
 
 
-def read_profile(name: str) -> Settings:
+def read_profile(name: str, above: tuple[Path, ...] = ()) -> Settings:
     """A profile by name (`smoke`, `demo`, `gpu`) or by the path of a YAML file, with what it extends.
 
+    `above` are the profiles that led here by extending.
+
     Raises:
-        SpecError: if there is no such profile, or it is not YAML.
+        SpecError: if there is no such profile, it is not YAML, or it extends itself in the end.
     """
     is_path = name.endswith((".yaml", ".yml"))
     path = Path(name) if is_path else PROFILES / f"{name}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(profile.stem for profile in PROFILES.glob("*.yaml")))
         raise SpecError(f"there is no profile {name!r}: use {known}, or the path of a YAML file")
+    if path.resolve() in above:
+        raise SpecError(f"{path} extends itself, by way of {', '.join(p.name for p in above)}; take one `extends` out")
+    above = (*above, path.resolve())
     settings = _read_yaml(path)
     base = settings.values.pop("extends", None)
     if base is None:
         return settings
     if not is_path or (PROFILES / f"{base}.yaml").is_file():
-        return settings.over(read_profile(base))
-    return settings.over(read_profile(str(path.parent / base)))
+        return settings.over(read_profile(base, above))
+    return settings.over(read_profile(str(path.parent / base), above))
 
 
 def read_environment(environment: Mapping[str, str]) -> Settings:
@@ -131,6 +146,8 @@ def _origins(node: yaml.Node, key: Key, file: str) -> Iterator[tuple[Key, str]]:
 
 
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    if "kind" in below and above.get("kind", below["kind"]) != below["kind"]:
+        return dict(above)
     merged = dict(below)
     for name, value in above.items():
         both = isinstance(value, dict) and isinstance(merged.get(name), dict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,7 +29,9 @@ class Settings:
     def remember(self, home: Path) -> None:
         """Let later verbs on this home, and its UI, speak of the same spec."""
         home.mkdir(parents=True, exist_ok=True)
-        (home / REMEMBERED).write_text(json.dumps(asdict(self)))
+        partial = home / f"{REMEMBERED}.{os.getpid()}"
+        partial.write_text(json.dumps(asdict(self)))
+        os.replace(partial, home / REMEMBERED)
 
     def variables(self) -> dict[str, str]:
         """These settings as the variables from which `settings_of_process` reads them in another process."""

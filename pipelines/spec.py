@@ -10,7 +10,7 @@ from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from assets.clean.config import CleanConfig
 from assets.config import Config
@@ -32,8 +32,8 @@ from resources.errors import SpecError
 class Spec(Config):
     """What a profile makes, from crawl to registered model; every value that can change a byte is in it."""
 
-    profile: str
-    """Name of the profile; its model is registered as `tidemill-<profile>`."""
+    profile: str = Field(pattern=r"^[A-Za-z0-9_]+$")
+    """Name of the profile, of letters, digits and underscores; its model is registered as `tidemill-<profile>`."""
     calendar: Calendar = Calendar()
     """Which dates have a crawl snapshot."""
     crawl: CrawlConfig = CrawlConfig()
@@ -118,12 +118,29 @@ def _explain(problem: Mapping[str, Any], settings: Settings) -> str:
     named = re.match(r"\w+\.(\w+) is", message)
     if named and isinstance(problem.get("input"), Mapping) and named[1] in problem["input"]:
         path = (*path, named[1])
+    if problem["type"] == "union_tag_invalid":
+        return _explain_kind(problem["ctx"], (*path, "kind"), settings)
     where = f"{settings.origin(path)}: {'.'.join(path) or 'the spec'}"
     if problem["type"] != "extra_forbidden":
         return f"{where}: {message}"
-    names = sorted(set(_names_beside(Spec, path[:-1])) or {name for name, _ in every_field(Spec)})
+    kind = _at(settings.values, path[:-1]).get("kind")
+    names = sorted(set(_names_beside(Spec, path[:-1], kind)) or {name for name, _ in every_field(Spec)})
     near = difflib.get_close_matches(path[-1], names, n=1, cutoff=0.0)
     return f"{where}: there is no such field; did you mean {near[0]!r}?" if near else f"{where}: there is no such field"
+
+
+def _explain_kind(context: Mapping[str, str], path: tuple[str, ...], settings: Settings) -> str:
+    known = re.findall(r"'(\w+)'", context["expected_tags"])
+    near = difflib.get_close_matches(context["tag"], known, n=1, cutoff=0.0)[0]
+    where = f"{settings.origin(path)}: {'.'.join(path)}"
+    return f"{where}: there is no kind {context['tag']!r}, only {', '.join(known)}; did you mean {near!r}?"
+
+
+def _at(values: Any, path: Sequence[str]) -> Mapping[str, Any]:
+    """The map of settings at a path, empty where there is none."""
+    for part in path:
+        values = values.get(part) if isinstance(values, Mapping) else None
+    return values if isinstance(values, Mapping) else {}
 
 
 def _written_path(location: Sequence[str | int], values: Any) -> tuple[str, ...]:
@@ -140,17 +157,19 @@ def _written_path(location: Sequence[str | int], values: Any) -> tuple[str, ...]
     return tuple(path)
 
 
-def _names_beside(owner: type, path: Sequence[str]) -> Iterator[str]:
-    """Field names of the config (or of each member of a union) at a path."""
+def _names_beside(owner: type, path: Sequence[str], kind: str | None) -> Iterator[str]:
+    """Field names of the config at a path; of a union's members, of those of this kind."""
     if not path:
-        yield from (name for name, _ in _fields(owner))
+        own = owner.model_fields["kind"].default if issubclass(owner, Config) and "kind" in owner.model_fields else None
+        if kind is None or own == kind:
+            yield from (name for name, _ in _fields(owner))
         return
     for name, annotation in _fields(owner):
         if name == path[0]:
             for settings in _settings_in(annotation):
-                yield from _names_beside(settings, path[1:])
+                yield from _names_beside(settings, path[1:], kind)
         elif path[0].isdigit():
-            yield from _names_beside(owner, path[1:])
+            yield from _names_beside(owner, path[1:], kind)
 
 
 def every_field(owner: type) -> Iterator[tuple[str, type]]:

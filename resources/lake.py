@@ -51,22 +51,23 @@ class Lake:
 
     def find(self, recipe: Recipe) -> Artifact | None:
         """The committed artifact of this recipe, or None; a damaged one is set aside and named."""
-        folder = f"{recipe.stage}/{recipe.fingerprint}"
-        artifact = self._read(folder)
-        if artifact is None:
-            return None
-        damage = self._changed(artifact)
-        if damage:
-            self.set_aside(artifact, damage)
-            return None
-        return replace(artifact, partition=recipe.partition)
+        artifact = self._trusted(f"{recipe.stage}/{recipe.fingerprint}")
+        return replace(artifact, partition=recipe.partition) if artifact is not None else None
 
     def get(self, fingerprint: str) -> Artifact | None:
-        """The committed artifact with this fingerprint, of whatever stage."""
+        """The committed artifact with this fingerprint, of whatever stage; a damaged one is set aside and named."""
         for stage in self.stages():
-            artifact = self._read(f"{stage}/{fingerprint}")
+            artifact = self._trusted(f"{stage}/{fingerprint}")
             if artifact is not None:
                 return artifact
+        return None
+
+    def _trusted(self, folder: str) -> Artifact | None:
+        artifact = self._read(folder)
+        damage = self._changed(artifact) if artifact is not None else []
+        if artifact is None or not damage:
+            return artifact
+        self.set_aside(artifact, damage)
         return None
 
     def stages(self) -> list[str]:
@@ -96,7 +97,7 @@ class Lake:
     def age_key(self, artifact: Artifact) -> float:
         """When the artifact was committed, as the store has it, to tell older from newer (seconds since 1970)."""
         info = self.store.fs.info(self.store.key(f"{artifact.stage}/{artifact.fingerprint}/{MANIFEST}"))
-        when = info.get("mtime") or info.get("LastModified") or info.get("updated") or 0.0
+        when = info.get("mtime") or info.get("LastModified") or info.get("updated") or info.get("created") or 0.0
         return float(when.timestamp()) if hasattr(when, "timestamp") else float(when)
 
     def local(self, artifact: Artifact) -> Artifact:
@@ -287,7 +288,7 @@ class Lake:
                 stats=manifest["stats"],
                 parents=tuple(parent["fingerprint"] for parent in manifest["parents"]),
             )
-        except (ValueError, KeyError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             stage, fingerprint = folder.split("/")
             broken = Artifact(stage, None, fingerprint, "", self.store.uri(folder))
             self.set_aside(broken, [Damage(broken, MANIFEST, f"it is not a manifest ({error})")])

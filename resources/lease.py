@@ -88,4 +88,4 @@ def _renew(store: Store, name: str, token: str, stop: threading.Event) -> None:
     while not stop.wait(HEARTBEAT_S):
         if _owner(store.read(name)).get("token") != token:
             return
-        store.fs.pipe_file(store.key(name), _claim(token))
+        store.replace(name, _claim(token))

@@ -86,6 +86,16 @@ class Store:
             partial.unlink(missing_ok=True)
         return True
 
+    def replace(self, name: str, data: bytes) -> None:
+        """Write a small file over the one that is there; readers see the old one or the new one, never a part."""
+        if not self.is_local:
+            self.fs.pipe_file(self.key(name), data)
+            return
+        target = Path(self.key(name))
+        partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+        partial.write_bytes(data)
+        os.replace(partial, target)
+
     def remove(self, name: str) -> None:
         """Delete a file or a folder with all that is in it; nothing happens where it is not."""
         if self.exists(name):

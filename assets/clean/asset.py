@@ -24,7 +24,7 @@ def cleaned(config: CleanConfig) -> Stage:
         config=config,
         inputs={"deduped": Take.SAME},
         run=run,
-        engines=("ftfy",),
+        engines=("ftfy", "tldextract", "xxhash"),
         kinds=("parquet",),
         is_documents=True,
         exhibit=funnel_exhibits,

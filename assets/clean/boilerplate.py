@@ -10,13 +10,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
-import pyarrow.parquet as pq
 import xxhash
 from numpy.typing import NDArray
 
 from assets.clean.characters import lines_of, repair_characters
 from assets.clean.config import CleanConfig
-from assets.documents import read_documents, shard_names
+from assets.documents import read_batches, read_documents, shard_names
 from resources.build import Build
 from resources.compute import run_tasks
 
@@ -75,9 +74,8 @@ def line_key(host: str, line: str) -> int:
 def _pages(documents: Path) -> Counter[str]:
     pages: Counter[str] = Counter()
     for path in shard_names(documents):
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(columns=["url"]):
-                pages.update(map(host_of, batch["url"].to_pylist()))
+        for batch in read_batches(path, ["url"]):
+            pages.update(map(host_of, batch["url"].to_pylist()))
     return pages
 
 

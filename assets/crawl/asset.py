@@ -10,7 +10,7 @@ from assets.stage import Inputs, Stage, Take
 from resources.build import Build, Outcome
 
 VERSION = 1
-WHAT = {"source", "limits", "content_types", "session_parameters", "opt_outs", "shards"}
+WHAT = {"source", "limits", "content_types", "session_parameters", "opt_outs", "shards", "user_agent"}
 
 
 def raw_crawl(config: CrawlConfig) -> Stage:

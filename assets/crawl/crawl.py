@@ -47,8 +47,8 @@ def _check_something_was_kept(ledger: Ledger) -> None:
     """A crawl that reached nothing is no snapshot: it would be what was seen for ever. The next attempt starts anew."""
     if ledger.last_record() is None:
         reasons = ledger.db.execute("SELECT reason, count(*) FROM pages GROUP BY reason ORDER BY reason")
-        named = ", ".join(f"{reason} {count}" for reason, count in reasons)
-        ledger.path.unlink()
+        named = ", ".join(f"{reason} {count}" for reason, count in reasons) or "no URL"
+        ledger.discard()
         raise BuildError(f"the crawl kept no page ({named}); see that the source can be reached, then run again")
 
 

@@ -95,6 +95,11 @@ class Ledger:
     def close(self) -> None:
         self.db.close()
 
+    def discard(self) -> None:
+        """Close and delete the ledger: nothing was considered yet."""
+        self.close()
+        self.path.unlink()
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All that is written in the block, or nothing."""

@@ -57,7 +57,7 @@ class LinkBases:
         """A base against which `link` resolves as it does against the whole."""
         if link.startswith(("http://", "https://")):
             return ""
-        if link.startswith("/"):
+        if link.startswith("/") and not link.startswith("//"):
             return self.origin
         # Anything that is not plainly a relative path may need the page's own path and query.
         return self.folder if link[:1].isalnum() or link.startswith("..") else self.base

@@ -24,7 +24,7 @@ def extracted(config: ExtractConfig) -> Stage:
         config=config,
         inputs={"raw_crawl": Take.SAME},
         run=run,
-        engines=("resiliparse", "py3langid"),
+        engines=("resiliparse", "py3langid", "ftfy", "trafilatura"),
         kinds=("parquet",),
         is_documents=True,
         exhibit=funnel_exhibits,

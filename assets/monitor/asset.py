@@ -31,7 +31,7 @@ def reference(config: MonitorConfig, candidate: str) -> Stage:
     return Stage(
         name="reference",
         group="monitoring",
-        description="Questions about held-out documents, with the candidate's loss: requests as they are without drift.",
+        description="Questions about held-out documents, with the candidate's loss: what requests are without drift.",
         version=REFERENCE_VERSION,
         config=config,
         inputs={"quality_filtered": Take.UP_TO, candidate: Take.SAME},

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from assets.documents import read_documents, shard_names
+from assets.documents import read_batches, read_documents, shard_names
 from assets.tokens.config import TokenizerConfig
 from assets.vocabulary import ASSISTANT, BOS, END, SPECIAL_TOKENS, TEMPLATE_FILE, TOKENIZER_FILE, USER, Vocabulary
 from resources.build import Build, Outcome, Progress
@@ -130,10 +129,9 @@ def _size_bytes(corpus: Path, split: str) -> int:
     """UTF-8 bytes of a split's texts."""
     total = 0
     for path in shard_names(corpus):
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(columns=["text", "split"]):
-                texts = batch["text"].filter(pc.equal(batch["split"], split))
-                total += pc.sum(pc.binary_length(texts)).as_py() or 0
+        for batch in read_batches(path, ["text", "split"]):
+            texts = batch["text"].filter(pc.equal(batch["split"], split))
+            total += pc.sum(pc.binary_length(texts)).as_py() or 0
     return total
 
 

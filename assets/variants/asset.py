@@ -24,7 +24,7 @@ def chat_pairs(config: ChatConfig) -> Stage:
     return Stage(
         name="chat_pairs",
         group="variants",
-        description="Questions about documented objects, answered in the documents' own words; each names its document.",
+        description="Questions about documented objects, answered in the documents' own words, with their ids.",
         version=PAIRS_VERSION,
         config=config,
         inputs={"quality_filtered": Take.SAME, "tokenizer": Take.SAME},

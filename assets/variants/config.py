@@ -6,8 +6,8 @@ from pydantic import Field
 
 from assets.config import Config, only_known_keys
 from assets.training import Launch
-from llm_core.adapt.lora import LoRAConfig
-from llm_core.compress.int8 import Int8Scheme
+from llm_core.adapt.config import LoRAConfig
+from llm_core.compress.scheme import Int8Scheme
 from llm_core.train.config import TrainConfig
 
 Recipe = Annotated[TrainConfig, only_known_keys(TrainConfig)]

@@ -7,7 +7,6 @@ the exported base model.
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,12 +16,12 @@ from peft.tuners.lora import LoraLayer
 from safetensors import SafetensorError
 from torch import nn
 
-from llm_core.errors import ConfigError, LLMCoreError
+from llm_core.adapt.config import LoRAConfig
+from llm_core.errors import LLMCoreError
 from llm_core.interop.architectures import huggingface_name
 from llm_core.model.files import write_json, write_tensors
 from llm_core.model.transformer import Transformer
 
-PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 ADAPTER = "default"
 """peft's name for the one adapter of a model."""
 PREFIX = "base_model.model."
@@ -31,33 +30,6 @@ PREFIX = "base_model.model."
 
 class AdapterError(LLMCoreError):
     """A model cannot take an adapter, or has none, or a folder holds none that fits."""
-
-
-@dataclass(frozen=True)
-class LoRAConfig:
-    """How large the adapters are, and where they sit.
-
-    Raises:
-        ConfigError: if a value is out of range.
-    """
-
-    rank: int = 8
-    """Rank r of each update: (in + out) x r parameters a projection."""
-    alpha: int = 16
-    """Scale of the updates, which are multiplied by alpha / r."""
-    dropout: float = 0.0
-    """Share of an adapter's inputs that training sets to zero."""
-    targets: tuple[str, ...] = PROJECTIONS
-    """Names of the projections that get an adapter; those that the architecture lacks are passed over."""
-
-    def __post_init__(self) -> None:
-        if self.rank < 1 or self.alpha < 1:
-            raise ConfigError(f"LoRAConfig.rank and alpha are {self.rank} and {self.alpha}; both must be at least 1")
-        if not 0.0 <= self.dropout < 1.0:
-            raise ConfigError(f"LoRAConfig.dropout is {self.dropout}; it must be from 0 to below 1")
-        unknown = sorted(set(self.targets) - set(PROJECTIONS))
-        if unknown or not self.targets:
-            raise ConfigError(f"LoRAConfig.targets has {unknown}; choose at least one of {', '.join(PROJECTIONS)}")
 
 
 def attach_lora(model: Transformer, config: LoRAConfig = LoRAConfig()) -> Transformer:

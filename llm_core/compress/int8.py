@@ -7,12 +7,12 @@ their dtype ("weight-only", W8A16; Dettmers et al., 2022, section 3).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from llm_core.compress.scheme import Int8Scheme
 from llm_core.errors import LLMCoreError
 from llm_core.model.config import ModelConfig
 from llm_core.model.transformer import Transformer
@@ -23,14 +23,6 @@ KERNEL_BLOCK = 32
 
 class QuantizationError(LLMCoreError):
     """A model cannot be quantized as it stands."""
-
-
-@dataclass(frozen=True)
-class Int8Scheme:
-    """Which matrices hold integers; the blocks' projections always do."""
-
-    tables: bool = False
-    """Whether the embedding and an untied head do too."""
 
 
 class Int8Linear(nn.Module):

@@ -11,7 +11,8 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
-from llm_core.compress.int8 import Int8Scheme, int8_scheme, skeleton
+from llm_core.compress.int8 import int8_scheme, skeleton
+from llm_core.compress.scheme import Int8Scheme
 from llm_core.errors import ConfigError, LLMCoreError
 from llm_core.model.config import ModelConfig
 from llm_core.model.files import write_json, write_tensors

@@ -21,13 +21,13 @@ def run(options: argparse.Namespace) -> int:
     loaded = settings_of(options, site_of(options)).load()
     if options.json:
         origins = {
-            ".".join(path): loaded.settings.origin(path) for path, _ in _leaves(loaded.spec.model_dump(mode="json"), ())
+            ".".join(path): loaded.settings.source(path) for path, _ in _leaves(loaded.spec.model_dump(mode="json"), ())
         }
         print(json.dumps({"spec": loaded.spec.model_dump(mode="json"), "origins": origins}))
         return 0
     for path, value in _leaves(loaded.spec.model_dump(mode="json"), ()):
         line = f"{'.'.join(path)}: {json.dumps(value, ensure_ascii=False)}"
-        print(f"{line:<60}  # {loaded.settings.origin(path)}")
+        print(f"{line:<60}  # {loaded.settings.source(path)}")
         if options.describe:
             print(f"    {_description(loaded.spec, path)}")
     return 0

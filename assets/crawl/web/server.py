@@ -19,10 +19,10 @@ from typing import IO
 import assets
 from assets.crawl.web.answers import Answer, Answers, Request
 from assets.crawl.web.config import WebConfig
-from resources.lifeline import exit_with_parent
 from assets.crawl.web.site import Site
 from assets.crawl.web.web import build_web
 from resources.errors import BuildError, SpecError, TidemillError
+from resources.lifeline import exit_with_parent
 
 LOOPBACK = "127.0.0.1"
 MAX_HEAD_BYTES = 16 * 1024

@@ -12,10 +12,10 @@ from functools import partial
 from assets.crawl.web.config import WebConfig, host_of
 from assets.crawl.web.drafts import Outline, outline
 from assets.crawl.web.draws import draw
-from resources.lifeline import exit_with_pool
 from assets.crawl.web.packages import Package, find_package, list_references
 from assets.crawl.web.site import Place, Site
 from resources.errors import SpecError
+from resources.lifeline import exit_with_pool
 
 NEIGHBOURS = 3
 

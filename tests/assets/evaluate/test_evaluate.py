@@ -15,7 +15,8 @@ from assets.documents import Document, read_documents
 from assets.evaluate import scoring
 from assets.evaluate.report import CHAMPION, SAMPLES, SCORES, UNIGRAM, Report
 from assets.evaluate.scores import Scores
-from llm_core.compress.int8 import Int8Scheme, quantize_int8
+from llm_core.compress.int8 import quantize_int8
+from llm_core.compress.scheme import Int8Scheme
 from llm_core.model.checkpoint import load_model, save_model
 from resources.errors import BuildError, InputError
 

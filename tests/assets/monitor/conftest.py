@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,16 +15,19 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from assets.crawl.web.docstrings import UnreadableSourceError, parse_module
 from assets.documents import Document, ShardWriter
+from assets.monitor.config import MonitorConfig
+from assets.monitor.request_log import open_request_log
 from assets.questions import phrase, subjects
 from assets.vocabulary import SPECIAL_TOKENS
 from llm_core.model.checkpoint import save_model
 from llm_core.model.config import ModelConfig
 from llm_core.model.transformer import Transformer
+from llm_core.serve.record import RequestRecord
 from resources.build import Build
 from resources.store import Store
 
 SNAPSHOT = "2026-01-05"
-IN_DOMAIN = ("twisted", "sqlalchemy", "mlflow")
+IN_DOMAIN = ("twisted", "mlflow")
 SHIFTED = ("scipy", "sympy")
 LARGEST = 200_000  # bytes of a source file; parsing the few larger ones takes as long as all others
 
@@ -65,7 +69,7 @@ def read_package(name: str, most: int) -> list[Document]:
 @pytest.fixture(scope="session")
 def library() -> Library:
     return Library(
-        [document for name in IN_DOMAIN for document in read_package(name, most=2700)],
+        [document for name in IN_DOMAIN for document in read_package(name, most=3200)],
         [document for name in SHIFTED for document in read_package(name, most=150)],
     )
 
@@ -84,7 +88,7 @@ def champion(library, tmp_path_factory) -> Path:
     return make_champion(tmp_path_factory.mktemp("champion"), library.in_domain, seed=0)
 
 
-def make_champion(folder: Path, documents: Sequence[Document], seed: int, steps: int = 60) -> Path:
+def make_champion(folder: Path, documents: Sequence[Document], seed: int, steps: int = 40) -> Path:
     texts = [document.text for document in documents[:: max(1, len(documents) // 400)]]
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -127,6 +131,35 @@ def make_build(tmp_path):
 @pytest.fixture
 def folder_of(tmp_path):
     return lambda build: tmp_path / "lake" / build.folder
+
+
+def record(prompt: str, number: int = 0, **changes: Any) -> RequestRecord:
+    """An answer as the server tells of it."""
+    given = RequestRecord(
+        id=f"cmpl-{number:04}",
+        index=0,
+        time_s=1_767_600_000.0 + number,
+        model_name="tide",
+        model_version="3",
+        fingerprint="f00d",
+        endpoint="/v1/completions",
+        prompt=prompt,
+        completion="an answer",
+        prompt_tokens=7,
+        completion_tokens=2,
+        prompt_logprob=-2.5,
+        finish_reason="stop",
+        status=200,
+        latency_s=0.25,
+    )
+    return replace(given, **changes)
+
+
+def write_log(folder: Path, prompts: Sequence[str], config: MonitorConfig, **changes: Any) -> None:
+    """A request log of these prompts."""
+    log = open_request_log(config, folder)
+    for number, prompt in enumerate(prompts):
+        log(record(prompt, number, **changes))
 
 
 def write_corpus(build: Build, documents: Sequence[Document], held_out: int) -> None:

@@ -76,7 +76,7 @@ def test_a_page_is_known_by_its_first_heading_or_its_title() -> None:
 @pytest.mark.parametrize(
     ("section", "reason"),
     [
-        ("A sentence of many words. " * 40, "too_long"),
+        ("This sentence has many words. " * 40, "too_long"),
         ("Some twenty characters.", "too_short"),
         ("It returns the token <|end|> where the turn of the user ends.", "special_token"),
     ],

@@ -12,7 +12,8 @@ import torch
 from tokenizers import Tokenizer, models
 from transformers import AutoModelForCausalLM
 
-from llm_core.adapt.lora import AdapterError, LoRAConfig, attach_lora, load_adapter, merge_adapter, save_adapter
+from llm_core.adapt.config import LoRAConfig
+from llm_core.adapt.lora import AdapterError, attach_lora, load_adapter, merge_adapter, save_adapter
 from llm_core.compress.int8 import quantize_int8
 from llm_core.errors import ConfigError
 from llm_core.interop.huggingface import export_huggingface

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from llm_core.adapt.lora import attach_lora
 from llm_core.compress.fidelity import measure_fidelity
-from llm_core.compress.int8 import Int8Linear, Int8Scheme, QuantizationError, multiply, quantize_int8, quantize_rows
+from llm_core.compress.int8 import Int8Linear, QuantizationError, multiply, quantize_int8, quantize_rows
+from llm_core.compress.scheme import Int8Scheme
 from llm_core.model.cache import Cache
 from llm_core.model.config import ModelConfig
 from llm_core.model.transformer import Transformer

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from llm_core.adapt.lora import attach_lora
-from llm_core.compress.int8 import Int8Scheme, quantize_int8
+from llm_core.compress.int8 import quantize_int8
+from llm_core.compress.scheme import Int8Scheme
 from llm_core.model.checkpoint import CheckpointError, load_model, save_model
 from llm_core.model.config import ModelConfig
 from llm_core.model.transformer import Transformer

@@ -1,0 +1,36 @@
+"""How large low-rank adapters are, and where they sit; known without loading peft."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llm_core.errors import ConfigError
+
+PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+
+@dataclass(frozen=True)
+class LoRAConfig:
+    """How large the adapters are, and where they sit.
+
+    Raises:
+        ConfigError: if a value is out of range.
+    """
+
+    rank: int = 8
+    """Rank r of each update: (in + out) x r parameters a projection."""
+    alpha: int = 16
+    """Scale of the updates, which are multiplied by alpha / r."""
+    dropout: float = 0.0
+    """Share of an adapter's inputs that training sets to zero."""
+    targets: tuple[str, ...] = PROJECTIONS
+    """Names of the projections that get an adapter; those that the architecture lacks are passed over."""
+
+    def __post_init__(self) -> None:
+        if self.rank < 1 or self.alpha < 1:
+            raise ConfigError(f"LoRAConfig.rank and alpha are {self.rank} and {self.alpha}; both must be at least 1")
+        if not 0.0 <= self.dropout < 1.0:
+            raise ConfigError(f"LoRAConfig.dropout is {self.dropout}; it must be from 0 to below 1")
+        unknown = sorted(set(self.targets) - set(PROJECTIONS))
+        if unknown or not self.targets:
+            raise ConfigError(f"LoRAConfig.targets has {unknown}; choose at least one of {', '.join(PROJECTIONS)}")

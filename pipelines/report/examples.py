@@ -1,0 +1,108 @@
+"""Examples of what was dropped, each beside a page that was kept, drawn by id so that the same lake shows the same."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from assets.documents import DOCUMENT_SCHEMA, Document, Dropped, read_dropped, shard_names
+from assets.pii import PII_KINDS, mask_pii
+from assets.split import host_of
+from assets.stage import Known
+from pipelines.report.story import Example, Page
+from resources.lake import Lake
+
+SHOWN_CHARACTERS = 420
+SOURCES = {"deduped": "extracted", "cleaned": "deduped", "quality_filtered": "cleaned"}
+"""Stages that drop documents, and the stage that has the text which each of them saw."""
+
+
+def find_examples(known: Known, lake: Lake, snapshots: Iterable[str]) -> tuple[Example, ...]:
+    """For each stage and reason the first dropped document by id, at the first snapshot that has one.
+
+    Personal data is masked: before `cleaned`, texts still hold it.
+    """
+    found: dict[tuple[str, str], Example] = {}
+    for snapshot in snapshots:
+        for stage, source in SOURCES.items():
+            if (stage, snapshot) in known and (source, snapshot) in known:
+                for example in _of_stage(known, lake, stage, snapshot):
+                    found.setdefault((stage, example.reason), example)
+    order = list(SOURCES)
+    return tuple(sorted(found.values(), key=lambda example: order.index(example.stage)))
+
+
+def _of_stage(known: Known, lake: Lake, stage: str, snapshot: str) -> Iterator[Example]:
+    folder = lake.local(known[stage, snapshot]).path
+    drops = _first_by_reason(folder)
+    texts = _documents(lake.local(known[SOURCES[stage], snapshot]).path, [drop.id for drop in drops])
+    twins = _twins(known, lake, folder, [drop.id for drop in drops])
+    passed = _kept_of_hosts(folder, {host_of(drop.url) for drop in drops})
+    for drop in (drop for drop in drops if drop.id in texts):
+        twin = twins.get(drop.id)
+        kept = twin or passed.get(host_of(drop.url)) or passed.get("")
+        yield Example(
+            stage=stage,
+            snapshot=snapshot,
+            reason=drop.reason,
+            score=drop.score,
+            dropped=_page(texts[drop.id]),
+            kept=_page(kept) if kept else None,
+            is_twin=twin is not None,
+        )
+
+
+def _first_by_reason(folder: Path) -> list[Dropped]:
+    first: dict[str, Dropped] = {}
+    for drop in read_dropped(folder):
+        if drop.reason not in first or drop.id < first[drop.reason].id:
+            first[drop.reason] = drop
+    return [first[reason] for reason in sorted(first)]
+
+
+def _twins(known: Known, lake: Lake, folder: Path, ids: Collection[str]) -> dict[str, Document]:
+    """The documents that stand for duplicates, by the duplicate's id, from whichever snapshot they are of."""
+    twins = {}
+    for path in shard_names(folder, "clusters"):
+        for row in pq.read_table(path, filters=pc.field("id").isin(list(ids))).to_pylist():
+            source = known.get(("extracted", row["kept_snapshot"]))
+            if source is not None:
+                twins.update(
+                    {row["id"]: twin for twin in _documents(lake.local(source).path, [row["kept_id"]]).values()}
+                )
+    return twins
+
+
+def _kept_of_hosts(folder: Path, hosts: Collection[str]) -> dict[str, Document]:
+    """The first kept document by id of each of these hosts, and of all under ""."""
+    first: dict[str, str] = {}
+    for path in shard_names(folder):
+        table = pq.read_table(path, columns=["id", "url"])
+        for key, url in zip(table["id"].to_pylist(), table["url"].to_pylist(), strict=True):
+            for host in {"", host_of(url)} & {"", *hosts}:
+                first[host] = min(first.get(host, key), key)
+    documents = _documents(folder, set(first.values()))
+    return {host: documents[key] for host, key in first.items()}
+
+
+def _documents(folder: Path, ids: Collection[str]) -> dict[str, Document]:
+    wanted = pc.field("id").isin(list(ids))
+    return {
+        row["id"]: Document(**row)
+        for path in shard_names(folder)
+        for row in pq.read_table(path, columns=DOCUMENT_SCHEMA.names, filters=wanted).to_pylist()
+    }
+
+
+def _page(document: Document) -> Page:
+    # Masked before it is cut: a cut through a number would leave half of it unseen by the mask.
+    title, text = (mask_pii(part, PII_KINDS).text.strip() for part in (document.title, document.text))
+    return Page(document.url, title, shortened(text, SHOWN_CHARACTERS))
+
+
+def shortened(text: str, characters: int) -> str:
+    """The text's beginning, with an ellipsis where something was left out."""
+    return text if len(text) <= characters else text[:characters].rstrip() + " …"

@@ -1,0 +1,74 @@
+import hashlib
+
+import pyarrow.parquet as pq
+import pytest
+
+from assets.monitor import reference as module
+from assets.monitor.config import MonitorConfig
+from assets.monitor.reference import make_reference, read_reference
+from resources.errors import BuildError
+
+from .conftest import write_corpus
+
+CONFIG = MonitorConfig(reference_requests=60)
+
+
+@pytest.fixture
+def corpus(library, make_build, folder_of):
+    build = make_build("corpus")
+    write_corpus(build, library.in_domain[:120], held_out=30)
+    return folder_of(build)
+
+
+def bytes_of(folder):
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_the_reference_asks_about_held_out_documents_only(make_build, folder_of, corpus, champion, library):
+    build = make_build("reference")
+    outcome = make_reference(build, CONFIG, [corpus], champion)
+    rows = pq.read_table(folder_of(build) / "requests.parquet").to_pylist()
+    held_out = {document.id for document in library.in_domain[90:120]}
+    assert len(rows) == 60
+    assert {row["document"] for row in rows} <= held_out
+    assert all(row["bits_per_byte"] > 0 and row["characters"] == len(row["text"]) for row in rows)
+    assert (outcome.stats["entered"], outcome.stats["kept"], outcome.stats["dropped"]) == (120, 30, {"train": 90})
+
+
+def test_the_bytes_do_not_depend_on_the_workers(make_build, folder_of, corpus, champion):
+    builds = [make_build("one", workers=1), make_build("two", workers=2)]
+    stats = [make_reference(build, CONFIG, [corpus], champion).stats for build in builds]
+    assert stats[0] == stats[1]
+    assert bytes_of(folder_of(builds[0])) == bytes_of(folder_of(builds[1]))
+
+
+def test_a_killed_build_goes_on_to_the_same_bytes(make_build, folder_of, corpus, champion, monkeypatch):
+    whole, killed = make_build("whole"), make_build("killed")
+    expected = make_reference(whole, CONFIG, [corpus], champion)
+
+    def die(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "weights_hash", die)
+        with pytest.raises(KeyboardInterrupt):
+            make_reference(killed, CONFIG, [corpus], champion)
+    assert make_reference(killed, CONFIG, [corpus], champion) == expected
+    assert bytes_of(folder_of(killed)) == bytes_of(folder_of(whole))
+    assert make_reference(killed, CONFIG, [], champion) == expected, "a finished reference is not made again"
+
+
+def test_reading_gives_the_requests_and_their_hosts(make_build, folder_of, corpus, champion):
+    build = make_build("reference")
+    make_reference(build, CONFIG, [corpus], champion)
+    requests, hosts = read_reference(folder_of(build))
+    assert len(requests) == len(hosts) == len(requests.bits_per_byte) == 60
+    assert set(hosts) == {"twisted.test"}
+
+
+def test_without_held_out_documents_there_is_no_reference(make_build, folder_of, champion, library):
+    corpus = make_build("corpus")
+    write_corpus(corpus, library.in_domain[:10], held_out=0)
+    with pytest.raises(BuildError, match="hold out more"):
+        make_reference(make_build("reference"), CONFIG, [folder_of(corpus)], champion)
