@@ -150,6 +150,8 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
         return dict(above)
     merged = dict(below)
     for name, value in above.items():
-        both = isinstance(value, dict) and isinstance(merged.get(name), dict)
-        merged[name] = _merge(merged[name], value) if both else value
+        under = merged.get(name)
+        # Another kind of source has other fields: it replaces, rather than inherits what it cannot have.
+        merges = isinstance(value, dict) and isinstance(under, dict) and value.get("kind") in (None, under.get("kind"))
+        merged[name] = _merge(under, value) if merges else value
     return merged

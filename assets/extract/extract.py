@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from assets.captures import Capture, capture_shards, read_captures, read_payload
 from assets.documents import Document, Dropped, ShardWriter, is_written, tally
+from assets.extract.columns import Description, described
 from assets.extract.config import ExtractConfig
 from assets.extract.language import UNDETERMINED, identify_language
 from assets.extract.page import Page, Refused, read_page
@@ -78,7 +79,10 @@ def _judge(
         return dropped("extractor_failed")
     if isinstance(page, Refused):
         return dropped(page.reason, page.score)
+    said = described(capture) if capture.kind == "resource" else Description()
     language, score = identify_language(page.text, config.min_language_score)
+    if said.language:
+        language, score = said.language, 1.0
     if not _is_wanted(language, config):
         return dropped("language", score)
     return Document(
@@ -86,10 +90,10 @@ def _judge(
         url=capture.url,
         text=page.text,
         snapshot=capture.snapshot,
-        title=page.title,
+        title=said.title or page.title,
         language=language,
         language_score=score,
-        license=page.license,
+        license=said.license or page.license,
     )
 
 

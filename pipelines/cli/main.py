@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+import warnings
 from collections.abc import Sequence
 
 VERBS = {
@@ -43,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         hint = f"; did you mean `tidemill {near[0]}`?" if near else ""
         print(f"tidemill: there is no verb {words[0]!r}{hint} See `tidemill --help`.", file=sys.stderr)
         return 2
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # of libraries about themselves; ours are log lines
     verb = importlib.import_module(f"pipelines.cli.{words[0]}")
     parser = argparse.ArgumentParser(prog=f"tidemill {words[0]}", description=VERBS[words[0]])
     verb.add_arguments(parser)

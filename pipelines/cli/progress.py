@@ -77,4 +77,5 @@ def _line(progress: Progress, rate: float) -> str:
     left = ""
     if progress.total is not None and rate > 0 and progress.done < progress.total:
         left = f", {(progress.total - progress.done) / rate:,.0f} s left"
-    return f"{progress.label}: {progress.done:,.0f}{total} {progress.unit}, {rate:,.1f}/s{left}"
+    speed = f", {rate:,.1f}/s" if rate > 0 else ""
+    return f"{progress.label}: {progress.done:,.0f}{total} {progress.unit}{speed}{left}"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 MOST_POINTS = 240
+FEW_POINTS = 8
 
 
 @dataclass(frozen=True)
@@ -100,10 +101,7 @@ def stacks(rows: Sequence[Stack]) -> Markup:
 
 
 def curves(series: Mapping[str, Sequence[tuple[int, float]]], *, x: str, y: str) -> Markup:
-    """Lines over steps, at most a few hundred points of each; the first is thin and pale where there are two.
-
-    A curve of one point is drawn as a dot.
-    """
+    """Lines over steps, at most a few hundred points of each; the points of a curve that has few are drawn too."""
     thinned = {name: _thinned(points) for name, points in series.items()}
     shown = {name: points for name, points in thinned.items() if points}
     if not shown:
@@ -113,13 +111,7 @@ def curves(series: Mapping[str, Sequence[tuple[int, float]]], *, x: str, y: str)
     across, up = _Scale(min(steps), max(steps)), _Scale.around(values)
     tones = ("accent", "second", "third")
     paths = Markup("").join(
-        Markup('<polyline points="{}" class="line {}"/>').format(
-            " ".join(
-                f"{across.share(step):.2f},{100 - up.share(value):.2f}"
-                for step, value in (points if len(points) > 1 else points * 2)
-            ),
-            tone,
-        )
+        _curve([(across.share(step), 100 - up.share(value)) for step, value in points], tone)
         for points, tone in zip(shown.values(), tones, strict=False)
     )
     grid = Markup("").join(
@@ -211,7 +203,8 @@ def _row(row: Row, marks: Markup, height: float, scale: _Scale | None, line: tup
     note = Markup("<small>{}</small>").format(row.note) if row.note else Markup("")
     return Markup(
         '<div class="row"><span class="label">{}{}</span>'
-        '<svg class="track" width="100%" height="{:.0f}" aria-hidden="true">{}{}</svg><span class="value">{}</span></div>'
+        '<svg class="track" width="100%" height="{:.0f}" aria-hidden="true">{}{}</svg>'
+        '<span class="value">{}</span></div>'
     ).format(row.label, note, height, rule, marks, row.value)
 
 
@@ -240,10 +233,21 @@ def _whisker(mark: Mark, scale: _Scale, y: float, tone: str = "") -> Markup:
     )
 
 
+def _curve(corners: Sequence[tuple[float, float]], tone: str) -> Markup:
+    line = Markup('<polyline points="{}" class="line {}"/>').format(
+        " ".join(f"{x:.2f},{y:.2f}" for x, y in corners), tone
+    )
+    # The plot is stretched, so a circle would be an ellipse: a point is a line of no length with round ends.
+    return line + Markup("").join(
+        Markup('<path d="M{0:.2f} {1:.2f}h0" class="line point {2}"/>').format(x, y, tone)
+        for x, y in (corners if len(corners) <= FEW_POINTS else ())
+    )
+
+
 def _thinned(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
-    """Every n-th point and the last."""
-    step = -(-len(points) // MOST_POINTS)
+    """Every n-th point and the last, of those that are numbers."""
     finite = [point for point in points if math.isfinite(point[1])]
+    step = max(1, -(-len(finite) // MOST_POINTS))
     return [*finite[:-1:step], *finite[-1:]]
 
 

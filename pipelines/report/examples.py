@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -40,10 +41,9 @@ def _of_stage(known: Known, lake: Lake, stage: str, snapshot: str) -> Iterator[E
     drops = _first_by_reason(folder)
     texts = _documents(lake.local(known[SOURCES[stage], snapshot]).path, [drop.id for drop in drops])
     twins = _twins(known, lake, folder, [drop.id for drop in drops])
-    passed = _kept_of_hosts(folder, {host_of(drop.url) for drop in drops})
+    passed = _kept_beside(folder, [drop for drop in drops if drop.id not in twins])
     for drop in (drop for drop in drops if drop.id in texts):
-        twin = twins.get(drop.id)
-        kept = twin or passed.get(host_of(drop.url)) or passed.get("")
+        kept = twins.get(drop.id) or passed.get(drop.id)
         yield Example(
             stage=stage,
             snapshot=snapshot,
@@ -51,7 +51,7 @@ def _of_stage(known: Known, lake: Lake, stage: str, snapshot: str) -> Iterator[E
             score=drop.score,
             dropped=_page(texts[drop.id]),
             kept=_page(kept) if kept else None,
-            is_twin=twin is not None,
+            is_twin=drop.id in twins,
         )
 
 
@@ -67,34 +67,42 @@ def _twins(known: Known, lake: Lake, folder: Path, ids: Collection[str]) -> dict
     """The documents that stand for duplicates, by the duplicate's id, from whichever snapshot they are of."""
     twins = {}
     for path in shard_names(folder, "clusters"):
-        for row in pq.read_table(path, filters=pc.field("id").isin(list(ids))).to_pylist():
+        for row in pq.read_table(path, filters=_is_one_of(ids)).to_pylist():
             source = known.get(("extracted", row["kept_snapshot"]))
-            if source is not None:
-                twins.update(
-                    {row["id"]: twin for twin in _documents(lake.local(source).path, [row["kept_id"]]).values()}
-                )
+            found = _documents(lake.local(source).path, [row["kept_id"]]) if source is not None else {}
+            if row["kept_id"] in found:
+                twins[row["id"]] = found[row["kept_id"]]
     return twins
 
 
-def _kept_of_hosts(folder: Path, hosts: Collection[str]) -> dict[str, Document]:
-    """The first kept document by id of each of these hosts, and of all under ""."""
-    first: dict[str, str] = {}
+def _kept_beside(folder: Path, drops: Sequence[Dropped]) -> dict[str, Document]:
+    """For each drop a kept document of its host, of any host where that kept none; each another while there are."""
+    ids: dict[str, list[str]] = {host: [] for host in ("", *(host_of(drop.url) for drop in drops))}
     for path in shard_names(folder):
         table = pq.read_table(path, columns=["id", "url"])
         for key, url in zip(table["id"].to_pylist(), table["url"].to_pylist(), strict=True):
-            for host in {"", host_of(url)} & {"", *hosts}:
-                first[host] = min(first.get(host, key), key)
-    documents = _documents(folder, set(first.values()))
-    return {host: documents[key] for host, key in first.items()}
+            for host in {"", host_of(url)} & set(ids):
+                ids[host] = sorted([*ids[host], key])[: len(drops)]
+    chosen: dict[str, str] = {}
+    for drop in drops:
+        candidates = ids[host_of(drop.url)] or ids[""]
+        fresh = [key for key in candidates if key not in chosen.values()]
+        if candidates:
+            chosen[drop.id] = (fresh or candidates)[0]
+    documents = _documents(folder, set(chosen.values()))
+    return {drop: documents[key] for drop, key in chosen.items()}
 
 
 def _documents(folder: Path, ids: Collection[str]) -> dict[str, Document]:
-    wanted = pc.field("id").isin(list(ids))
     return {
         row["id"]: Document(**row)
         for path in shard_names(folder)
-        for row in pq.read_table(path, columns=DOCUMENT_SCHEMA.names, filters=wanted).to_pylist()
+        for row in pq.read_table(path, columns=DOCUMENT_SCHEMA.names, filters=_is_one_of(ids)).to_pylist()
     }
+
+
+def _is_one_of(ids: Collection[str]) -> pc.Expression:
+    return pc.field("id").isin(pa.array(list(ids), pa.string()))  # typed, or an empty list matches no column
 
 
 def _page(document: Document) -> Page:

@@ -153,7 +153,7 @@ def gains_chart(judgement: Judgement) -> Markup:
     def told(gain: Comparison) -> str:
         return words.count(gain.units, gain.unit)
 
-    tones = {"within": "second", "worse": "dropped", "unclear": "third"}
+    tones = {"within": "good", "worse": "dropped", "unclear": "second"}
     rows = [
         row(
             f"Over the {words.model(verdict.comparison.against).lower()}",

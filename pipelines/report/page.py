@@ -85,7 +85,8 @@ def lede(story: Story) -> str:
     considered = sum(count.entered for count in story.funnel if count.stage == "raw_crawl")
     kept = sum(count.kept for count in story.funnel if count.stage == "quality_filtered")
     tokens = sum(count.train for count in story.tokens)
-    told = f"{words.count(len(story.snapshots), 'crawl snapshot')} looked at {words.count(considered, 'address', 'addresses')}"
+    told = words.count(len(story.snapshots), "crawl snapshot")
+    told += f" looked at {words.count(considered, 'address', 'addresses')}"
     told += f" and left {words.count(kept, 'document')} worth learning from"
     told += f", {words.count(tokens, 'training token')} long." if tokens else "."
     champion = story.registry.champion

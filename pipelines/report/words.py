@@ -42,6 +42,8 @@ REASONS = {
     "contaminated": "overlaps the evaluation set",
 }
 
+FILTERS = {"gopher_quality": "Gopher", "gopher_repetition": "Gopher repetition", "fineweb": "FineWeb", "c4": "C4"}
+
 MONITORS = {"text_statistics": "length and make-up", "vocabulary": "vocabulary", "model_loss": "the model’s loss"}
 
 FINDINGS = {
@@ -70,7 +72,7 @@ def reason(name: str) -> str:
     if status:
         return f"the server answered {status[1]}"
     rule, _, detail = name.partition(":")
-    return REASONS.get(name) or (f"{plain(detail)} ({plain(rule)})" if detail else plain(name))
+    return REASONS.get(name) or (f"{plain(detail)} ({FILTERS.get(rule, plain(rule))})" if detail else plain(name))
 
 
 def model(name: str) -> str:

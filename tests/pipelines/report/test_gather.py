@@ -1,0 +1,70 @@
+"""What the report reads from a home."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.report.costs import seconds_by_fingerprint
+from pipelines.report.gather import figure_of_champion
+from resources.errors import InputError
+
+DATE = "2026-01-05"
+
+
+def test_the_funnel_has_every_stage_in_order_with_its_reasons(home):
+    funnel = home.story().funnel
+    assert [count.stage for count in funnel] == ["raw_crawl", "extracted", "deduped"]
+    assert all(count.entered == count.kept + sum(count.dropped.values()) for count in funnel)
+    assert dict(funnel[0].dropped) == {"http_404": 1, "robots": 3}
+
+
+def test_a_dropped_page_is_shown_with_the_text_that_the_stage_saw_beside_a_kept_one(home):
+    (example,) = home.story().examples
+    assert (example.stage, example.reason) == ("deduped", "near_duplicate")
+    assert example.dropped.text.startswith("The tide comes in twice a day.")
+    assert example.kept is not None
+    assert example.kept.title == "Tides"
+
+
+def test_personal_data_that_was_not_masked_yet_is_masked_in_examples(home):
+    (example,) = home.story().examples
+    assert "<EMAIL>" in example.dropped.text
+    assert "reach.me" not in example.dropped.text
+
+
+def test_the_champions_figures_come_from_the_last_report_that_has_it(home):
+    found = figure_of_champion(home.story())
+    assert found is not None
+    name, report = found
+    assert report.models[name].overall.bits_per_byte == 2.5
+
+
+def test_drift_reports_about_the_models_versions_are_told(home):
+    (drift,) = home.story().drifts
+    assert (drift.window, drift.report.alarm) == ("2026-01-06T00", True)
+
+
+def test_seconds_come_from_finished_runs_and_bytes_from_manifests(home):
+    costs = {cost.stage: cost for cost in home.story().costs}
+    assert costs["pretrained_checkpoint"].seconds == 75.0
+    assert costs["extracted"].seconds is None
+    assert costs["extracted"].size_bytes > 0
+
+
+def test_a_home_without_a_run_store_has_no_seconds(tmp_path):
+    assert seconds_by_fingerprint(tmp_path / "mlflow.db") == {}
+
+
+def test_a_run_store_that_is_none_is_named(tmp_path: Path):
+    (tmp_path / "mlflow.db").write_bytes(b"tide " * 400)
+    with pytest.raises(InputError, match=r"mlflow\.db cannot be read .* delete it"):
+        seconds_by_fingerprint(tmp_path / "mlflow.db")
+
+
+def test_a_sample_that_cannot_be_read_is_named_with_its_line(home):
+    path = home.known["eval_report", DATE].path / "samples.jsonl"
+    path.write_text(path.read_text() + '{"model": 1}\n')
+    with pytest.raises(InputError, match=r"samples\.jsonl, line 2"):
+        home.story()
