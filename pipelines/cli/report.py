@@ -49,4 +49,5 @@ def _write(target: Path, page: str) -> None:
     except OSError as error:
         raise InputError(f"{target} cannot be written ({error}); name another file with --output") from error
     finally:
-        partial.unlink(missing_ok=True)
+        if partial.exists():
+            partial.unlink()

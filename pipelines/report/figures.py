@@ -73,14 +73,13 @@ def models_chart(evaluation: Evaluation) -> Markup:
 
 def domains_chart(evaluation: Evaluation, rest: bool = False) -> Markup:
     """Candidate, champion and baselines on each domain, the largest domains first; `rest` gives the others."""
-    shown = [name for name in compared(evaluation) if name in evaluation.report.models]
     models = evaluation.report.models
     domains = models[evaluation.report.candidate_name].domains
     order = sorted(domains, key=lambda name: (-domains[name].documents, name))
     rows = [
         Row(
             domain,
-            [_mark(models[name].domains[domain], tone, name) for name, tone in zip(shown, TONES, strict=False)],
+            [_mark(models[name].domains[domain], tone, name) for name, tone in compared(evaluation)],
             f"{domains[domain].bits_per_byte:.2f}",
             words.count(domains[domain].documents, "document"),
         )
@@ -89,10 +88,11 @@ def domains_chart(evaluation: Evaluation, rest: bool = False) -> Markup:
     return charts.intervals(rows, unit="bits per byte, less is better") if rows else Markup("")
 
 
-def compared(evaluation: Evaluation) -> list[str]:
-    """The models that the domains are shown for, in the order of their colours."""
+def compared(evaluation: Evaluation) -> list[tuple[str, str]]:
+    """The models that the domains are shown for, each with its colour."""
     report = evaluation.report
-    return [n for n in (report.candidate_name, "champion", report.kneser_ney, "unigram") if n in report.models]
+    named = (report.candidate_name, "champion", report.kneser_ney, "unigram")
+    return [(name, tone) for name, tone in zip(named, TONES, strict=True) if name in report.models]
 
 
 def completions_chart(evaluation: Evaluation) -> Markup:

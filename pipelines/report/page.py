@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -71,7 +72,6 @@ def _environment() -> Environment:
         by_model=figures.samples_by_model,
         histogram=lambda h: charts.histogram(h.edges, h.window, h.reference, ("this window", "reference")),
         compared=figures.compared,
-        tones=lambda names: tuple(zip(names, figures.TONES, strict=False)),
         seconds=figures.seconds_chart,
         sizes=figures.sizes_chart,
     )
@@ -81,7 +81,7 @@ def _environment() -> Environment:
 def lede(story: Story) -> str:
     """The story in a sentence or two."""
     if not story.funnel:
-        return "Nothing has been made here yet. `tidemill run` crawls, builds a corpus, trains a model and judges it."
+        return "Nothing has been made here yet. “tidemill run” crawls, builds a corpus, trains a model and judges it."
     considered = sum(count.entered for count in story.funnel if count.stage == "raw_crawl")
     kept = sum(count.kept for count in story.funnel if count.stage == "quality_filtered")
     tokens = sum(count.train for count in story.tokens)
@@ -134,9 +134,9 @@ def moments(story: Story) -> Iterator[Moment]:
     """The journal as a timeline: the versions of a snapshot together, then each decision."""
     waiting: list[str] = []
     entries = story.registry.entries
-    for entry, after in zip(entries, [*entries[1:], None], strict=True):
+    for entry, after in zip_longest(entries, entries[1:]):
         if entry.kind == "registered":
-            waiting.append(f"version {entry.version}, {words.stage(entry.stage).lower()}")
+            waiting.append(f"version {entry.version}, {words.inline(words.stage(entry.stage))}")
             if after is None or after.kind != "registered" or after.partition != entry.partition:
                 title = words.count(len(waiting), "version") + " registered"
                 yield Moment(entry.partition, title, "; ".join(waiting) + ".", "registered")

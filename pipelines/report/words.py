@@ -90,6 +90,11 @@ def score(reason_name: str, value: float | None) -> str:
     return f"score {value:.4g}"
 
 
+def inline(heading: str) -> str:
+    """A heading as it stands inside a sentence."""
+    return heading[:1].lower() + heading[1:]
+
+
 def plain(name: str) -> str:
     return name.replace("_", " ")
 

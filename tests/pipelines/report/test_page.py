@@ -116,8 +116,9 @@ def test_a_browser_shows_it_without_an_error_and_without_scrolling_sideways(home
         " + shown.querySelectorAll('section').length + '</p>'; }</script>"
     )
     seen = subprocess.run(
-        [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-         "--enable-logging=stderr", f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", frame.as_uri()],
+        [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+         "--disable-background-networking", "--enable-logging=stderr", f"--user-data-dir={tmp_path / 'profile'}",
+         "--dump-dom", frame.as_uri()],
         capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
     assert re.search(r'<p id="measured">(\d+) (\d+)</p>', seen.stdout).groups() == (str(width), str(len(SECTIONS)))
