@@ -5,9 +5,8 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from functools import cache
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic_core import PydanticCustomError
@@ -37,11 +36,9 @@ def only_known_keys(settings: type) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-@cache
-def field_descriptions(settings: Hashable) -> dict[str, str]:
+def field_descriptions(settings: type) -> dict[str, str]:
     """What each field of a config class means: the docstring under it, on one line, those of its bases included."""
     described: dict[str, str] = {}
-    assert isinstance(settings, type)
     for owner in reversed(settings.__mro__):
         if not (is_dataclass(owner) or (issubclass(owner, BaseModel) and owner not in (BaseModel, Config))):
             continue

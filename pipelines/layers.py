@@ -147,11 +147,10 @@ def _origins(node: yaml.Node, key: Key, file: str) -> Iterator[tuple[Key, str]]:
 
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     if "kind" in below and above.get("kind", below["kind"]) != below["kind"]:
-        return dict(above)
+        return dict(above)  # another kind of source has other fields: it replaces, rather than inherits
     merged = dict(below)
     for name, value in above.items():
         under = merged.get(name)
-        # Another kind of source has other fields: it replaces, rather than inherits what it cannot have.
-        merges = isinstance(value, dict) and isinstance(under, dict) and value.get("kind") in (None, under.get("kind"))
-        merged[name] = _merge(under, value) if merges else value
+        merges = isinstance(value, dict) and isinstance(under, dict)
+        merged[name] = _merge(dict(under or {}), value) if merges else value
     return merged

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -143,7 +144,7 @@ def _pages(known: Known, lake: Lake, documents: Iterable[str]) -> Iterator[dict[
     for (stage, _), artifact in known.items():
         if stage == "quality_filtered":
             for path in shard_names(lake.local(artifact).path):
-                table = pq.read_table(path, columns=["id", "url"], filters=pc.field("id").isin(wanted))
+                table = pq.read_table(path, columns=["id", "url"], filters=pc.field("id").isin(pa.array(wanted, pa.string())))
                 urls.update(zip(table["id"].to_pylist(), table["url"].to_pylist(), strict=True))
     for document in wanted:
         yield {"id": document, "url": urls.get(document, "")}

@@ -1,0 +1,173 @@
+"""MLflow as a projection: one finished run an artifact, versions and aliases as the journal has them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from resources.errors import TidemillError
+from resources.journal import Journal
+from resources.lake import Lake
+from resources.tracking import FINGERPRINT_TAG, Projection, Tracking
+from tests.resources.conftest import Counter, recipe
+
+pytestmark = pytest.mark.slow
+MODEL = "tidemill-test"
+
+
+@pytest.fixture(scope="module")
+def empty_database(tmp_path_factory) -> Path:
+    """MLflow's database without a run; its schema takes seconds to make."""
+    home = tmp_path_factory.mktemp("schema")
+    tracking = Tracking(home, MODEL)
+    assert tracking.client is not None
+    return tracking.database
+
+
+@pytest.fixture
+def tracking(empty_database, lake) -> Tracking:
+    lake.home.mkdir(parents=True, exist_ok=True)
+    shutil.copy(empty_database, lake.home / "mlflow.db")
+    return Tracking(lake.home, MODEL)
+
+
+@pytest.fixture
+def journal(lake) -> Journal:
+    return Journal(lake.store, MODEL)
+
+
+def record(tracking: Tracking, lake: Lake, artifact, **given) -> str:
+    asked = {"plots": {}, "series": {}, "metrics": {}, "seconds": None, "dagster_run": "", **given}
+    return tracking.record(artifact, lake.manifest(artifact), **asked)
+
+
+def test_before_the_first_run_there_is_nothing_and_reading_makes_no_database(tmp_path):
+    tracking = Tracking(tmp_path, MODEL)
+    assert tracking.projection() == Projection(frozenset(), 0, {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_artifact_has_one_finished_run_with_all_that_there_is_to_know(tracking, lake):
+    parent, _ = lake.build(recipe("words"), Counter(1))
+    artifact, _ = lake.build(recipe("numbers", parent, size={"of": 3}), Counter())
+    run_id = record(
+        tracking,
+        lake,
+        artifact,
+        plots={"loss curve": b"\x89PNG"},
+        series={"loss": [(0, 2.0), (1, 1.5)]},
+        metrics={"bits per byte": 1.25},
+        seconds=3.0,
+        dagster_run="dagster-1",
+    )
+    assert record(tracking, lake, artifact) == run_id
+    assert tracking.projection().finished == {artifact.fingerprint}
+    run = tracking.client.get_run(run_id)
+    assert run.data.tags[FINGERPRINT_TAG] == artifact.fingerprint
+    assert run.data.tags["tidemill.parents"] == parent.fingerprint
+    assert run.data.params == {"size.of": "3"}
+    assert run.data.metrics == {"files": 3.0, "bits per byte": 1.25, "loss": 1.5, "seconds": 3.0}
+    assert [(m.step, m.value) for m in tracking.client.get_metric_history(run_id, "loss")] == [(0, 2.0), (1, 1.5)]
+    assert [found.dataset.name for found in run.inputs.dataset_inputs] == ["words 2026-01-05"]
+    assert {file.path for file in tracking.client.list_artifacts(run_id)} == {"manifest.json", "plots"}
+
+
+@pytest.mark.parametrize("step", ["_log", "_log_plot", "client"])
+def test_a_run_that_a_kill_left_open_is_completed_and_not_doubled(tracking, lake, monkeypatch, step):
+    artifact, _ = lake.build(recipe(), Counter())
+    given = {"plots": {"curve": b"\x89PNG"}, "series": {"loss": [(0, 2.0), (1, 1.5)]}}
+
+    def dies(*arguments, **words):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(*((tracking.client, "set_terminated") if step == "client" else (tracking, step)), dies)
+        with pytest.raises(KeyboardInterrupt):
+            record(tracking, lake, artifact, **given)
+    assert tracking.projection().finished == frozenset()
+    run_id = record(Tracking(lake.home, MODEL), lake, artifact, **given)
+    experiment = tracking.client.get_experiment_by_name(MODEL)
+    runs = tracking.client.search_runs([experiment.experiment_id])
+    assert [(run.info.run_id, run.info.status) for run in runs] == [(run_id, "FINISHED")]
+    assert len(tracking.client.get_metric_history(run_id, "loss")) == 2
+
+
+def story(lake: Lake, journal: Journal, tracking: Tracking) -> list:
+    """Three checkpoints: promoted, promoted, refused; then a rollback."""
+    models = [lake.build(recipe("checkpoint", n=n), Counter(1))[0] for n in range(3)]
+    for n, kind in enumerate(("promoted", "promoted", "kept")):
+        verdict, _ = lake.build(recipe("promotion", models[n], n=n), Counter(1))
+        journal.decide(kind, models[n], verdict, "")
+        record(tracking, lake, models[n])
+        record(tracking, lake, verdict)
+        tracking.follow(journal.read(), lake)
+    return list(lake.artifacts())
+
+
+def test_versions_and_aliases_follow_the_journal(tracking, lake, journal):
+    artifacts = story(lake, journal, tracking)
+    assert tracking.projection() == Projection(
+        frozenset(a.fingerprint for a in artifacts), 3, {"champion": 2, "challenger": 3}
+    )
+    assert not tracking.is_behind(artifacts, journal.read())
+    journal.roll_back("for the test")
+    assert tracking.is_behind(artifacts, journal.read())
+    tracking.follow(journal.read(), lake)
+    assert dict(tracking.projection().aliases) == {"champion": 1}
+    version = tracking.client.get_model_version_by_alias(MODEL, "champion")
+    assert version.tags[FINGERPRINT_TAG] == journal.read().champion.fingerprint
+    assert version.run_id
+
+
+def test_following_a_journal_that_says_the_same_writes_nothing(tracking, lake, journal, monkeypatch):
+    story(lake, journal, tracking)
+    monkeypatch.setattr(Tracking, "client", property(lambda self: pytest.fail("MLflow was written to")))
+    tracking.follow(journal.read(), lake)
+
+
+def test_a_deleted_database_is_written_again_from_lake_and_journal(tracking, lake, journal, empty_database):
+    artifacts = story(lake, journal, tracking)
+    before = tracking.projection()
+    tracked = {n: tracking.client.get_model_version(MODEL, str(n)).tags[FINGERPRINT_TAG] for n in (1, 2, 3)}
+    tracking.database.unlink()
+    shutil.copy(empty_database, tracking.database)
+    fresh = Tracking(lake.home, MODEL)
+    assert fresh.is_behind(artifacts, journal.read())
+    for artifact in artifacts:
+        record(fresh, lake, artifact)
+    fresh.follow(journal.read(), lake)
+    assert fresh.projection() == before
+    assert {n: fresh.client.get_model_version(MODEL, str(n)).tags[FINGERPRINT_TAG] for n in (1, 2, 3)} == tracked
+
+
+def test_a_database_that_is_not_there_is_made_whole_by_one_of_two_that_ask(tmp_path):
+    """Two processes make it at once: one does, the other takes it; nothing half-made is left."""
+    tracking = Tracking(tmp_path / "home", MODEL)
+    makers = [tracking.prepare(), tracking.prepare()]
+    assert [maker.wait() for maker in makers if maker is not None] == [0, 0]
+    assert tracking.prepare() is None
+    assert tracking.projection() == Projection(frozenset(), 0, {})
+    assert not list(tracking.home.glob("*.making*"))
+
+
+def test_a_version_that_someone_else_registered_is_named(tracking, lake, journal):
+    tracking.client.create_registered_model(MODEL)
+    tracking.client.create_model_version(MODEL, source="elsewhere")
+    tracking.client.delete_model_version(MODEL, "1")
+    artifact, _ = lake.build(recipe("checkpoint"), Counter(1))
+    journal.register(artifact)
+    with pytest.raises(TidemillError, match="where the journal says 1: something else registers under this name"):
+        tracking.client.create_model_version(MODEL, source="elsewhere")
+        tracking.client.delete_model_version(MODEL, "1") if False else tracking.follow(journal.read(), lake)
+
+
+def test_a_checkpoint_that_was_collected_keeps_its_version(tracking, lake, journal):
+    from resources.collection import remove_artifacts
+
+    artifact, _ = lake.build(recipe("checkpoint"), Counter(1))
+    journal.register(artifact)
+    remove_artifacts(lake, [artifact])
+    tracking.follow(journal.read(), lake)
+    assert tracking.client.get_model_version(MODEL, "1").source == f"collected:{artifact.fingerprint}"
