@@ -140,11 +140,12 @@ def _url_of(known: Known, lake: Lake, page: str) -> str:
 
 def _pages(known: Known, lake: Lake, documents: Iterable[str]) -> Iterator[dict[str, str]]:
     wanted = list(documents)
+    ids = pa.array(wanted, pa.string())
     urls: dict[str, str] = {}
     for (stage, _), artifact in known.items():
         if stage == "quality_filtered":
             for path in shard_names(lake.local(artifact).path):
-                table = pq.read_table(path, columns=["id", "url"], filters=pc.field("id").isin(pa.array(wanted, pa.string())))
+                table = pq.read_table(path, columns=["id", "url"], filters=pc.field("id").isin(ids))
                 urls.update(zip(table["id"].to_pylist(), table["url"].to_pylist(), strict=True))
     for document in wanted:
         yield {"id": document, "url": urls.get(document, "")}

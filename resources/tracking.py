@@ -279,5 +279,5 @@ def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 def _numbers(stats: Mapping[str, Any]) -> dict[str, float]:
     """The numeric counts of an artifact by dotted name; MLflow allows fewer characters in a name than we do."""
-    flat = {"".join(c if c.isalnum() or c in "_-. /" else "_" for c in name): value for name, value in _flat(stats)}
+    flat = {"".join(c if c.isalnum() or c in "_-. " else "_" for c in name): value for name, value in _flat(stats)}
     return {name: float(value) for name, value in flat.items() if isinstance(value, int | float)}

@@ -42,7 +42,7 @@ HOSTILE = {
     "http://odd.docs.test/empty": b"",
     "http://odd.docs.test/bytes": bytes(range(256)) * 8,
     "http://odd.docs.test/deep": b"<div>" * 400 + b"bottom",
-    "http://odd.docs.test/unclosed": b"<html><body><p>A page that <b>never ends, and has \xff\xfe in it, and <|bos|> too",
+    "http://odd.docs.test/unclosed": b"<html><body><p>It <b>never ends, and has \xff\xfe in it, and <|bos|> too",
     "http://odd.docs.test/controls": b"<p>" + "\x00\u202e\ufffd \u200b".encode() * 50,
     "http://odd.docs.test/one-word": b"<p>" + b"x" * 100_000,
 }

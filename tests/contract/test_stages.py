@@ -118,7 +118,7 @@ def test_hostile_pages_reached_the_stages_and_each_has_its_fate(world: World):
     assert (odd["empty"], odd["bytes"]) == ("empty", "undecodable")
 
 
-def test_an_unchanged_spec_gives_the_second_snapshot_the_first_ones_vocabulary(world: World):
+def test_what_is_made_once_is_the_same_artifact_at_every_snapshot_and_nothing_else_is(world: World):
     for stage in TESTED:
         first, second = (world.known[stage.name, snapshot] for snapshot in SNAPSHOTS)
         assert (first.fingerprint == second.fingerprint) == stage.made_once

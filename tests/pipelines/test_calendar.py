@@ -54,5 +54,5 @@ def test_a_snapshot_between_the_ticks_is_refused(dates):
 
 @pytest.mark.parametrize("dates", [(), ("2026-01-05",)])
 def test_a_line_that_is_no_cron_line_is_refused(dates):
-    with pytest.raises(SpecError, match="calendar.cron: 'weekly-ish' is no cron line"):
+    with pytest.raises(SpecError, match=r"calendar.cron: 'weekly-ish' is no cron line"):
         Calendar(snapshots=dates, cron="weekly-ish").partitions()

@@ -160,7 +160,7 @@ def test_progress_without_a_terminal_is_a_line_now_and_then(capsys, monkeypatch)
             display(Progress("extract", done, 10, "shards"))
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
-        "extract: 0/10 shards, 0.0/s",
+        "extract: 0/10 shards",
         "extract: 3/10 shards, 0.5/s, 14 s left",
         "extract: 8/10 shards, 0.7/s, 3 s left",
     ]

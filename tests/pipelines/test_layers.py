@@ -71,7 +71,7 @@ def test_a_profile_extends_through_several_files_and_a_named_profile(write):
 @pytest.mark.parametrize("circle", [{"a": "a"}, {"a": "b", "b": "a"}, {"a": "b", "b": "c", "c": "b"}])
 def test_profiles_that_extend_each_other_in_a_circle_are_refused(write, circle):
     paths = [write(f"{name}.yaml", f"extends: {base}.yaml\n") for name, base in circle.items()]
-    with pytest.raises(SpecError, match="extends itself, by way of .*; take one `extends` out"):
+    with pytest.raises(SpecError, match=r"extends itself, by way of .*; take one `extends` out"):
         read_profile(paths[0])
 
 
@@ -107,7 +107,7 @@ def test_assignments_are_yaml_and_the_last_one_wins():
 
 @pytest.mark.parametrize("assignment", ["a.b", "=1", ""])
 def test_an_assignment_without_a_field_or_a_value_is_refused(assignment):
-    with pytest.raises(SpecError, match="write it as --set part.field=value"):
+    with pytest.raises(SpecError, match=r"write it as --set part.field=value"):
         read_assignments([assignment])
 
 

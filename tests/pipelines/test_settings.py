@@ -70,7 +70,7 @@ def test_what_is_not_said_is_settled_by_variables_then_defaults(tmp_path, monkey
     ("workers", "said"), [(None, "many"), (None, "0"), (-1, None)], ids=["no number", "zero", "negative"]
 )
 def test_a_number_of_workers_that_is_none_is_refused(workers, said):
-    with pytest.raises(SpecError, match="workers|WORKERS"):
+    with pytest.raises(SpecError, match=r"workers|WORKERS"):
         Site.resolve(None, workers, {"TIDEMILL_WORKERS": said} if said else {})
 
 

@@ -37,7 +37,7 @@ def test_every_page_of_the_crawl_has_one_end_and_the_funnel_agrees(world):  # no
     for snapshot in SNAPSHOTS:
         dropped: Counter[str] = Counter()
         kept = 0
-        for url, _ in pages(snapshot):
+        for url in dict(pages(snapshot)):
             fates = [fate for fate in trace_page(world.known, world.lake, url)["fate"] if fate["snapshot"] == snapshot]
             assert [fate["outcome"] for fate in fates[:-1]] == ["kept"] * (len(fates) - 1)
             last = fates[-1]
@@ -71,7 +71,9 @@ def test_a_kept_page_has_its_tokens_on_its_side_of_the_split(world):  # noqa: F8
         (span,) = trace_page(world.known, world.lake, document.url)["tokens"][SNAPSHOTS[0]]
         assert span["split"] == document.split
         assert span["tokens"] > 2
-    gone = next(iter(read_dropped(folder)), None) or next(iter(read_dropped(world.known["extracted", SNAPSHOTS[0]].path)))
+    gone = next(iter(read_dropped(folder)), None) or next(
+        iter(read_dropped(world.known["extracted", SNAPSHOTS[0]].path))
+    )
     assert SNAPSHOTS[0] not in trace_page(world.known, world.lake, gone.url)["tokens"]
 
 
@@ -99,7 +101,9 @@ def test_shards_that_are_gone_are_named(world, checkpoint, tmp_path):  # noqa: F
     from resources.lake import Lake
 
     elsewhere = Lake(tmp_path / "empty", tmp_path)
-    with pytest.raises(InputError, match="was trained on .* which is not in the lake any more; run its snapshot again"):
+    with pytest.raises(
+        InputError, match=r"was trained on .* which is not in the lake any more; run its snapshot again"
+    ):
         trace_step(elsewhere, checkpoint, 0, {})
 
 

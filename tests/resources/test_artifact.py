@@ -88,7 +88,10 @@ def test_fingerprints_stay_as_they_are_from_release_to_release():
     assert Recipe("numbers", "2026-01-05", {"size": 3, "of": ["ü", 1.5]}, parents=(PARENT,)).fingerprint == (
         "3b9db3a6d0b719613cec58c7cfbe1495"
     )
-    assert Recipe("crawl", "2026-01-05", {"site": "a.test"}, kind="observed").fingerprint == "f9b2640c3709716a7f9e48072e233ede"
+    assert (
+        Recipe("crawl", "2026-01-05", {"site": "a.test"}, kind="observed").fingerprint
+        == "f9b2640c3709716a7f9e48072e233ede"
+    )
 
 
 def test_an_engine_that_is_not_installed_is_named():

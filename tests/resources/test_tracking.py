@@ -127,13 +127,14 @@ def test_following_a_journal_that_says_the_same_writes_nothing(tracking, lake, j
     tracking.follow(journal.read(), lake)
 
 
-def test_a_deleted_database_is_written_again_from_lake_and_journal(tracking, lake, journal, empty_database):
+def test_a_lost_database_is_written_again_from_lake_and_journal(tracking, lake, journal, empty_database, tmp_path):
     artifacts = story(lake, journal, tracking)
     before = tracking.projection()
     tracked = {n: tracking.client.get_model_version(MODEL, str(n)).tags[FINGERPRINT_TAG] for n in (1, 2, 3)}
-    tracking.database.unlink()
-    shutil.copy(empty_database, tracking.database)
-    fresh = Tracking(lake.home, MODEL)
+    again = tmp_path / "again"  # MLflow keeps a deleted file open, so the new one lies elsewhere
+    again.mkdir()
+    shutil.copy(empty_database, again / "mlflow.db")
+    fresh = Tracking(again, MODEL)
     assert fresh.is_behind(artifacts, journal.read())
     for artifact in artifacts:
         record(fresh, lake, artifact)
@@ -154,13 +155,13 @@ def test_a_database_that_is_not_there_is_made_whole_by_one_of_two_that_ask(tmp_p
 
 def test_a_version_that_someone_else_registered_is_named(tracking, lake, journal):
     tracking.client.create_registered_model(MODEL)
-    tracking.client.create_model_version(MODEL, source="elsewhere")
-    tracking.client.delete_model_version(MODEL, "1")
-    artifact, _ = lake.build(recipe("checkpoint"), Counter(1))
-    journal.register(artifact)
-    with pytest.raises(TidemillError, match="where the journal says 1: something else registers under this name"):
+    for _ in range(2):
         tracking.client.create_model_version(MODEL, source="elsewhere")
-        tracking.client.delete_model_version(MODEL, "1") if False else tracking.follow(journal.read(), lake)
+    tracking.client.delete_model_version(MODEL, "1")
+    for n in range(2):
+        journal.register(lake.build(recipe("checkpoint", n=n), Counter(1))[0])
+    with pytest.raises(TidemillError, match="where the journal says 2: something else registers under this name"):
+        tracking.follow(journal.read(), lake)
 
 
 def test_a_checkpoint_that_was_collected_keeps_its_version(tracking, lake, journal):
