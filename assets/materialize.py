@@ -40,7 +40,6 @@ def to_asset(stage: Stage, lineage: Lineage, snapshots: dg.PartitionsDefinition,
         required_resource_keys={"workplace"},
         io_manager_key="artifacts",
         metadata={"dagster/column_schema": _column_schema()} if stage.is_documents else {},
-        pool="training" if stage.registers else None,
         retry_policy=dg.RetryPolicy(max_retries=1) if stage.registers else None,
     )
     def materialize(context: dg.AssetExecutionContext, **taken: Mapping[str, Artifact]) -> Iterator[Any]:

@@ -86,7 +86,12 @@ class Calendar(Config):
         after = next(tick for tick in ticks if tick > self.snapshots[-1])
         between = [_moment(tick) for tick in ticks if tick < after and tick not in self.snapshots]
         return dg.TimeWindowPartitionsDefinition(
-            start=self.snapshots[0], end=after, fmt=DATE, cron_schedule=self.cron, exclusions=between or None
+            start=self.snapshots[0],
+            end=after,
+            fmt=DATE,
+            cron_schedule=self.cron,
+            end_offset=1,
+            exclusions=between or None,
         )
 
     def dates(self) -> tuple[str, ...]:

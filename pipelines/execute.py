@@ -28,10 +28,9 @@ telemetry:
 nux:
   enabled: false
 concurrency:
+  # One run at a time: trainings never share the machine. A pool would do it by step, but a killed run keeps its slot.
   runs:
     max_concurrent_runs: 1
-  pools:
-    default_limit: 1
 """
 
 

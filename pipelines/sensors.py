@@ -11,6 +11,12 @@ from pipelines.site import Site
 from pipelines.spec import Spec
 
 INTERVAL_S = 5
+UNDER_WAY = (
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+)
 
 
 def closed_window_sensor(
@@ -60,10 +66,17 @@ def drift_sensor(spec: Spec, site: Site, job: dg.UnresolvedAssetJobDefinition) -
         if snapshot is None:
             yield dg.SkipReason(f"window {drifted[0]} drifted; waiting for a snapshot that is not judged yet")
             return
+        asked = dg.RunsFilter(job_name=job.name, tags={"dagster/partition": snapshot}, statuses=list(UNDER_WAY))
+        if context.instance.get_runs(filters=asked, limit=1):
+            yield dg.SkipReason(f"window {drifted[0]} drifted; a run for {snapshot} is under way")
+            return
         context.update_cursor(max(str(a.partition) for a in reports))
         context.log.info(f"window {drifted[0]} drifted: retraining on the snapshot of {snapshot}")
+        # The window is in the key: should this run fail, the next window that drifts asks again.
         yield dg.RunRequest(
-            partition_key=snapshot, run_key=f"drift {snapshot}", tags={"tidemill/drifted_window": drifted[0]}
+            partition_key=snapshot,
+            run_key=f"drift {drifted[0]} {snapshot}",
+            tags={"tidemill/drifted_window": drifted[0], "dagster/priority": "1"},
         )
 
     return sense

@@ -16,6 +16,7 @@ from types import FrameType, TracebackType
 import psutil
 
 from pipelines.execute import open_instance
+from pipelines.keeper import end
 from pipelines.settings import Settings
 from pipelines.site import Site
 from resources.errors import TidemillError
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class Services:
-    """Children that die with this process: at its end, at SIGTERM, and (Linux) even when it is killed."""
+    """Children that end with this process: at its end, at SIGTERM, and even when it is killed."""
 
     def __init__(self, site: Site, settings: Settings):
         self.site, self.spec = site, settings.load().spec
@@ -41,6 +42,7 @@ class Services:
             **settings.variables(),
             **site.variables(),
             "DAGSTER_HOME": str(site.home / "dagster"),
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # a queue of its own, in processes that outlive it
         }
         open_instance(site.home).dispose()
 
@@ -58,7 +60,7 @@ class Services:
         """Start a child whose output goes to `<home>/logs/NAME.log`."""
         with (self.logs / f"{name}.log").open("ab") as log:
             child = subprocess.Popen(
-                [sys.executable, "-m", "resources.lifeline", str(os.getpid()), *command],
+                [sys.executable, "-m", "pipelines.keeper", str(os.getpid()), *command],
                 env=self.environment,
                 stdout=log,
                 stderr=log,
@@ -124,11 +126,7 @@ class Services:
     def stop(self) -> None:
         """End all children and theirs: SIGTERM first, SIGKILL for who stays."""
         family = [process for child in self.children.values() for process in _family(child.pid)]
-        for process in family:
-            _signal(process, signal.SIGTERM)
-        _, stubborn = psutil.wait_procs(family, timeout=STOP_S)
-        for process in stubborn:
-            _signal(process, signal.SIGKILL)
+        end(family, STOP_S)
         for child in self.children.values():
             child.wait()
         self.children.clear()
@@ -147,13 +145,6 @@ def _family(pid: int) -> list[psutil.Process]:
         return [*process.children(recursive=True), process]
     except psutil.NoSuchProcess:
         return []
-
-
-def _signal(process: psutil.Process, number: signal.Signals) -> None:
-    try:
-        process.send_signal(number)
-    except psutil.NoSuchProcess:
-        return
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

@@ -54,7 +54,7 @@ class Tracking:
     # reading, without MLflow
 
     def projection(self) -> Projection:
-        """Which fingerprints have a finished run, how many versions there are, where the aliases point."""
+        """Which fingerprints have a finished run, how many versions of ours there are, where the aliases point."""
         if not self.database.exists():
             return Projection(frozenset(), 0, {})
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as db:
@@ -63,7 +63,9 @@ class Tracking:
                 " where t.key = ? and r.status = 'FINISHED' and r.lifecycle_stage = 'active'",
                 (FINGERPRINT_TAG,),
             )
-            versions = db.execute("select count(*) from model_versions where name = ?", (self.model,))
+            versions = db.execute(
+                "select count(*) from model_version_tags where name = ? and key = ?", (self.model, FINGERPRINT_TAG)
+            )
             aliases = db.execute("select alias, version from registered_model_aliases where name = ?", (self.model,))
             return Projection(frozenset(row[0] for row in finished), versions.fetchone()[0], dict(aliases.fetchall()))
 

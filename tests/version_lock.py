@@ -56,8 +56,8 @@ def logic_of(stage: Stage) -> Logic:
         path = front.pop()
         if path not in reached:
             reached.add(path)
-            front += _imported(parse(path))
-    code = {f"{file}:{stage.name}": hash_of(*own), **{str(path): hash_of(parse(path)) for path in reached}}
+            front += _imports_of(path)
+    code = {f"{file}:{stage.name}": hash_of(*own), **{str(path): _hash_of_file(path) for path in reached}}
     return Logic(stage.version, dict(sorted(code.items())))
 
 
@@ -69,6 +69,16 @@ def hash_of(*nodes: ast.AST) -> str:
 @cache
 def parse(path: Path) -> ast.Module:
     return ast.parse((ROOT / path).read_text(encoding="utf-8"))
+
+
+@cache
+def _imports_of(path: Path) -> tuple[Path, ...]:
+    return tuple(_imported(parse(path)))
+
+
+@cache
+def _hash_of_file(path: Path) -> str:
+    return hash_of(parse(path))
 
 
 def read_lock() -> dict[str, Logic]:

@@ -54,14 +54,14 @@ def promotion(config: GateConfig) -> Stage:
     """The gate: is the candidate better than the champion, and nowhere worse than is tolerated?"""
 
     def run(build: Build, inputs: Inputs) -> Outcome:
-        from assets.evaluate.promotion import decide
+        from assets.evaluate.gate import decide
 
         return decide(build, config, inputs.one("eval_report").path)
 
     def settle(artifact: Artifact, lake: Lake, journal: Journal) -> None:
-        from assets.evaluate import promotion  # scipy is slow to load
+        from assets.evaluate import gate  # scipy is slow to load
 
-        promotion.settle(artifact, lake, journal)
+        gate.settle(artifact, lake, journal)
 
     return Stage(
         name="promotion",

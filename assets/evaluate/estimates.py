@@ -1,4 +1,4 @@
-"""Means of what was measured, and how far off they may be."""
+"""Differences between models, how far off they may be, and how much more would tell."""
 
 from __future__ import annotations
 
@@ -16,15 +16,6 @@ MOST_UNITS = 1_000_000
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A ratio over documents with its clustered standard error (None below two clusters)."""
-
-    value: float
-    standard_error: float | None
-    clusters: int
-
-
-@dataclass(frozen=True)
 class Interval:
     """A mean over units with a confidence interval; below two units it is unbounded."""
 
@@ -38,23 +29,7 @@ class Interval:
 def sums_by(labels: Sequence[str], values: Values) -> Values:
     """Sums of values by label, in the labels' order."""
     _, numbers = np.unique(np.asarray(labels), return_inverse=True)
-    sums: Values = np.bincount(numbers, values).astype(np.float64)
-    return sums
-
-
-def bits_per_byte(nats: Values, sizes: Values, clusters: Sequence[str]) -> Estimate:
-    """Bits per byte over documents, pooled: all nats over all bytes, with its standard error clustered.
-
-    Documents of a cluster vary together, so the variance is that of the clusters' summed
-    residuals, linearised for a ratio, with the factor G / (G - 1) (Liang & Zeger, 1986; for
-    evaluations Miller, 2024, arXiv 2411.00640). With few clusters it is too small on average:
-    it is for reading; decisions use `mean_interval`.
-    """
-    ratio = float(nats.sum() / sizes.sum())
-    residuals = sums_by(clusters, nats - ratio * sizes) / sizes.sum()
-    count = residuals.size
-    error = math.sqrt(count / (count - 1) * float((residuals**2).sum())) / math.log(2) if count > 1 else None
-    return Estimate(ratio / math.log(2), error, count)
+    return np.bincount(numbers, values).astype(np.float64)
 
 
 def differences_by_unit(baseline: Values, candidate: Values, sizes: Values, units: Sequence[str]) -> Values:
@@ -94,9 +69,3 @@ def units_needed(interval: Interval, margin: float, error_rate: float, power: fl
 
     needed = bisect_left(range(2, MOST_UNITS + 1), True, key=is_enough) + 2
     return needed if needed <= MOST_UNITS else None
-
-
-def wilson(correct: int, items: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's interval of a share: right also near 0 and 1 and for few items, where the normal one is not."""
-    interval = stats.binomtest(correct, items).proportion_ci(confidence, method="wilson")
-    return float(interval.low), float(interval.high)

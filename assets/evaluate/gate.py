@@ -13,22 +13,27 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from assets.evaluate.config import GateConfig
 from assets.evaluate.estimates import Interval, differences_by_unit, mean_interval, units_needed
 from assets.evaluate.held_out import Unit
-from assets.evaluate.report import CHAMPION, DIGITS, SCORES, UNIGRAM, Judged, Report
+from assets.evaluate.report import CHAMPION, DIGITS, SCORES, UNIGRAM, Judged, Report, read_value
 from assets.evaluate.scores import Scores
-from resources.errors import InputError
+from resources.artifact import Artifact
+from resources.build import Build, Outcome
+from resources.errors import LakeError
+from resources.journal import Journal
+from resources.lake import Lake
 
 Decision = Literal["promote", "keep", "not_enough_evidence"]
 Finding = Literal["within", "worse", "unclear"]
 VERDICT = "verdict.json"
 SMALL_DOMAINS = "(small domains)"
+FEWEST_UNITS = 3
+"""Units over which a spread can be told from chance with ordinary gains."""
 
 
 @dataclass(frozen=True)
@@ -89,25 +94,7 @@ class Verdict:
         Raises:
             InputError: if the folder holds none.
         """
-        try:
-            values: dict[str, Any] = json.loads((folder / VERDICT).read_text(encoding="utf-8"))
-            champion, needed = values["champion"], values["needed"]
-            return cls(
-                **{
-                    **values,
-                    "candidate": Judged(**values["candidate"]),
-                    "champion": Judged(**champion) if champion else None,
-                    "comparison": Comparison(**values["comparison"]),
-                    "domains": tuple(
-                        DomainFinding(**{**found, "comparison": Comparison(**found["comparison"])})
-                        for found in values["domains"]
-                    ),
-                    "kneser_ney": Comparison(**values["kneser_ney"]),
-                    "needed": Needed(**needed) if needed else None,
-                }
-            )
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{folder / VERDICT} is no verdict ({error!r}); run `tidemill verify`") from error
+        return read_value(cls, folder / VERDICT)
 
 
 def judge(report: Path, config: GateConfig) -> Verdict:
@@ -124,155 +111,165 @@ def judge(report: Path, config: GateConfig) -> Verdict:
     return _Bench(Report.read(report), Scores.read(report / SCORES), config).verdict()
 
 
+def decide(build: Build, config: GateConfig, report: Path) -> Outcome:
+    """Judge an evaluation, and keep the verdict."""
+    verdict = judge(report, config)
+    build.write(VERDICT, verdict.to_json())
+    gain = verdict.comparison
+    judged = {"domains_judged": len(verdict.domains), "units": gain.units}
+    return Outcome({"decision": verdict.decision, "better_by": gain.better_by, **judged})
+
+
+def settle(artifact: Artifact, lake: Lake, journal: Journal) -> None:
+    """Enter a verdict in the journal: the candidate promoted, or kept as a challenger; once, however often asked.
+
+    Raises:
+        LakeError: if the candidate's checkpoint is not in the lake.
+    """
+    verdict = Verdict.read(lake.local(artifact).path)
+    candidate = lake.get(verdict.candidate.fingerprint)
+    if candidate is None:
+        raise LakeError(
+            f"the verdict {artifact.fingerprint} is about {verdict.candidate.stage} {verdict.candidate.fingerprint}, "
+            "which is not in the lake; run the snapshot that made it again"
+        )
+    journal.decide("promoted" if verdict.decision == "promote" else "kept", candidate, artifact, verdict.reason)
+
+
+@dataclass(frozen=True)
+class _Gain:
+    """What the candidate gains over an opponent, on some documents."""
+
+    opponent: str
+    interval: Interval
+    unit: Unit
+    documents: int
+
+    def comparison(self) -> Comparison:
+        low, high = (
+            round(bound, DIGITS) if math.isfinite(bound) else None for bound in (self.interval.low, self.interval.high)
+        )
+        better_by = round(self.interval.mean, DIGITS)
+        return Comparison(self.opponent, better_by, low, high, self.interval.units, self.unit)
+
+    def needed(self, margin: float, what: str, config: GateConfig) -> Needed | None:
+        units, wanted = self.interval.units, FEWEST_UNITS
+        if units >= 2:
+            found = units_needed(self.interval, margin, config.false_promotion_rate, config.power)
+            if found is None:
+                return None
+            wanted = found
+        more = max(1, wanted - units)
+        return Needed(what, more, math.ceil(more * self.documents / max(1, units)))
+
+    def words(self, confidence: float) -> str:
+        gain = self.interval
+        told = f"{'better' if gain.mean >= 0 else 'worse'} by {abs(gain.mean):.3f} bits per byte"
+        if gain.units < 2:
+            return f"{told} on a single {self.unit}, which tells nothing of its spread"
+        bounds = f"{gain.low:+.3f} to {gain.high:+.3f}"
+        return f"{told} ({confidence:.0%} interval {bounds}, {gain.units} {self.unit}s)"
+
+
 class _Bench:
     """The evidence laid out, and the rules applied to it in order."""
 
     def __init__(self, report: Report, scores: Scores, config: GateConfig):
         self.report, self.scores, self.config = report, scores, config
+        self.confidence = round(1 - 2 * config.false_promotion_rate, DIGITS)
         self.opponent = CHAMPION if report.champion else UNIGRAM
         self.margin = config.minimum_improvement if report.champion else 0.0
-        self.overall = self._interval(scores, self.opponent, report.unit)
-        self.domains = self._domains() if report.champion else {}
+        self.overall = self._gain(scores, self.opponent, report.unit)
+        parts = _parts(scores, config.domain_pages) if report.champion else {}
+        self.domains = {name: self._gain(part, self.opponent, "page") for name, part in parts.items()}
 
     def verdict(self) -> Verdict:
         decision, reason, needed = self._decide()
-        ngram = self._interval(self.scores, self.report.kneser_ney, self.report.unit)
+        ngram = self._gain(self.scores, self.report.kneser_ney, self.report.unit)
         return Verdict(
             decision=decision,
-            reason=f"{reason}. {_standing(ngram, self.report.kneser_ney)}",
+            reason=f"{reason}. {_standing(ngram.interval, self.report.kneser_ney)}",
             candidate=self.report.candidate,
             champion=self.report.champion,
             confidence=self.confidence,
-            comparison=self._comparison(self.overall, self.opponent, self.report.unit),
+            comparison=self.overall.comparison(),
             domains=tuple(
-                DomainFinding(
-                    domain=name,
-                    comparison=self._comparison(interval, self.opponent, "page"),
-                    tolerated_loss=self._tolerated(name),
-                    finding=self._finding(name, interval),
-                )
-                for name, interval in self.domains.items()
+                DomainFinding(name, gain.comparison(), self._tolerated(name), self._finding(name))
+                for name, gain in self.domains.items()
             ),
-            kneser_ney=self._comparison(ngram, self.report.kneser_ney, self.report.unit),
+            kneser_ney=ngram.comparison(),
             needed=needed,
         )
 
-    @property
-    def confidence(self) -> float:
-        return round(1 - 2 * self.config.false_promotion_rate, DIGITS)
-
     def _decide(self) -> tuple[Decision, str, Needed | None]:
-        overall, unit, opponent = self.overall, self.report.unit, self.opponent
-        figures = _words(overall, unit, self.confidence)
+        overall, opponent, margin = self.overall, self.opponent, self.margin
         if self.report.champion and self.report.candidate.fingerprint == self.report.champion.fingerprint:
             return "keep", "The candidate is the champion itself", None
         if (self.scores.nats[self.report.candidate_name] == self.scores.nats[opponent]).all():
             return "keep", f"The candidate scores every document exactly as the {opponent} does", None
-        worse = [name for name, interval in self.domains.items() if self._finding(name, interval) == "worse"]
+        figures = overall.words(self.confidence)
+        worse = [name for name in self.domains if self._finding(name) == "worse"]
         if worse:
             told = ", ".join(
-                f"{name} ({_words(self.domains[name], 'page', self.confidence)}; tolerated {self._tolerated(name):g})"
+                f"{name} ({self.domains[name].words(self.confidence)}; tolerated {self._tolerated(name):g})"
                 for name in worse
             )
             return "keep", f"Against the {opponent} {figures}, but refused: worse beyond the margin in {told}", None
-        if overall.high <= self.margin:
-            return "keep", f"No improvement on the {opponent} of more than {self.margin:g}: {figures}", None
-        if overall.low <= self.margin:
-            needed = self._needed(overall, self.margin, unit, f"{unit}s", self.scores.units(unit))
+        if overall.interval.high <= margin:
+            return "keep", f"No improvement on the {opponent} of more than {margin:g}: {figures}", None
+        if overall.interval.low <= margin:
+            needed = overall.needed(margin, f"{overall.unit}s", self.config)
             return "not_enough_evidence", f"Against the {opponent} {figures}: {_wanted(needed)}", needed
-        unclear = [name for name, interval in self.domains.items() if self._finding(name, interval) == "unclear"]
-        if unclear:
-            name = unclear[0]
-            pages = self._part(name).url
-            needed = self._needed(self.domains[name], -self._tolerated(name), "page", f"pages of {name}", pages)
-            told = f"{name} {_words(self.domains[name], 'page', self.confidence)}"
-            return "not_enough_evidence", f"Better overall ({figures}), but {told}: {_wanted(needed)}", needed
+        unclear = next((name for name in self.domains if self._finding(name) == "unclear"), None)
+        if unclear is not None:
+            gain = self.domains[unclear]
+            needed = gain.needed(-self._tolerated(unclear), f"pages of {unclear}", self.config)
+            told = f"{unclear} {gain.words(self.confidence)}: {_wanted(needed)}"
+            return "not_enough_evidence", f"Better overall ({figures}), but {told}", needed
         return "promote", f"Better than the {opponent}: {figures}", None
 
-    def _interval(self, scores: Scores, opponent: str, unit: Unit) -> Interval:
+    def _gain(self, scores: Scores, opponent: str, unit: Unit) -> _Gain:
         candidate = scores.nats[self.report.candidate_name]
         gains = differences_by_unit(scores.nats[opponent], candidate, scores.sizes, scores.units(unit))
-        return mean_interval(gains, self.config.false_promotion_rate)
-
-    def _domains(self) -> dict[str, Interval]:
-        """Each domain's gain over its pages; the small ones together, if together they are large enough."""
-        return {name: self._interval(self._part(name), self.opponent, "page") for name in self._judged_domains()}
-
-    def _judged_domains(self) -> list[str]:
-        names = [name for name in sorted(set(self.scores.domain)) if name not in self._small_domains()]
-        pages = set(self.scores.within(self._small_domains()).url)
-        return [*names, SMALL_DOMAINS] if len(pages) >= self.config.domain_pages else names
-
-    def _small_domains(self) -> list[str]:
-        pages: dict[str, set[str]] = {}
-        for domain, url in zip(self.scores.domain, self.scores.url, strict=True):
-            pages.setdefault(domain, set()).add(url)
-        return sorted(domain for domain, urls in pages.items() if len(urls) < self.config.domain_pages)
-
-    def _part(self, name: str) -> Scores:
-        return self.scores.within(self._small_domains() if name == SMALL_DOMAINS else [name])
+        return _Gain(opponent, mean_interval(gains, self.config.false_promotion_rate), unit, len(candidate))
 
     def _tolerated(self, domain: str) -> float:
         return self.config.domain_tolerances.get(domain, self.config.tolerated_loss)
 
-    def _finding(self, domain: str, gain: Interval) -> Finding:
+    def _finding(self, domain: str) -> Finding:
         """Worse: surely a loss, and by estimate more than is tolerated. Within: surely no more than that."""
-        tolerated = self._tolerated(domain)
+        gain, tolerated = self.domains[domain].interval, self._tolerated(domain)
         if gain.low >= -tolerated:
             return "within"
         return "worse" if gain.high < 0 and gain.mean < -tolerated else "unclear"
 
-    def _comparison(self, interval: Interval, against: str, unit: Unit) -> Comparison:
-        return Comparison(
-            against=against,
-            better_by=round(interval.mean, DIGITS),
-            low=_bound(interval.low),
-            high=_bound(interval.high),
-            units=interval.units,
-            unit=unit,
-        )
 
-    def _needed(self, interval: Interval, margin: float, unit: Unit, what: str, labels: Sequence[str]) -> Needed | None:
-        wanted = (
-            3  # the fewest units over which a spread can be told from chance with ordinary gains
-            if interval.units < 2
-            else units_needed(interval, margin, self.config.false_promotion_rate, self.config.power)
-        )
-        if wanted is None:
-            return None
-        more = max(1, wanted - interval.units)
-        return Needed(what, more, math.ceil(more * len(labels) / max(1, interval.units)))
+def _parts(scores: Scores, fewest_pages: int) -> dict[str, Scores]:
+    """The scores by domain; the small ones together, if together they are large enough."""
+
+    def is_large(part: Scores) -> bool:
+        return len(set(part.column("url"))) >= fewest_pages
+
+    parts = {name: scores.within([name]) for name in sorted(set(scores.column("domain")))}
+    large = {name: part for name, part in parts.items() if is_large(part)}
+    rest = scores.within([name for name in parts if name not in large])
+    return {**large, SMALL_DOMAINS: rest} if is_large(rest) else large
 
 
 def _standing(gain: Interval, name: str) -> str:
     """How the candidate stands against the n-gram model, in words."""
-    order = f"{name.rpartition('_')[2]}-gram"
+    model = f"Kneser-Ney {name.rpartition('_')[2]}-gram"
     amount = f"{abs(gain.mean):.3f} bits per byte"
     if gain.units < 2:
-        side = "better" if gain.mean > 0 else "worse"
-        return f"On these documents it is {side} than the Kneser-Ney {order} by {amount}"
+        return f"On these documents it is {'better' if gain.mean > 0 else 'worse'} than the {model} by {amount}"
     if gain.low > 0:
-        return f"It beats the Kneser-Ney {order} by {amount}"
+        return f"It beats the {model} by {amount}"
     if gain.high < 0:
-        return f"The Kneser-Ney {order} is still better, by {amount}"
-    return f"It cannot be told from the Kneser-Ney {order} ({gain.mean:+.3f} bits per byte)"
-
-
-def _words(gain: Interval, unit: Unit, confidence: float) -> str:
-    side = "better" if gain.mean >= 0 else "worse"
-    if gain.units < 2:
-        return f"{side} by {abs(gain.mean):.3f} bits per byte on a single {unit}, which tells nothing of its spread"
-    return (
-        f"{side} by {abs(gain.mean):.3f} bits per byte ({confidence:.0%} interval {gain.low:+.3f} to "
-        f"{gain.high:+.3f}, {gain.units} {unit}s)"
-    )
+        return f"The {model} is still better, by {amount}"
+    return f"It cannot be told from the {model} ({gain.mean:+.3f} bits per byte)"
 
 
 def _wanted(needed: Needed | None) -> str:
     if needed is None:
         return "no number of documents would decide a difference so near the margin"
     return f"about {needed.more_units} more {needed.what} (some {needed.more_documents} documents) would decide"
-
-
-def _bound(value: float) -> float | None:
-    return round(value, DIGITS) if math.isfinite(value) else None

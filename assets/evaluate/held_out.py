@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 
-from assets.documents import read_documents, shard_names
+from assets.documents import read_batches, read_documents, shard_names
 from assets.evaluate.config import EvaluateConfig
 from assets.split import domain_of, host_of
 from llm_core.feed.shards import Shards, Span
@@ -21,7 +20,6 @@ from resources.errors import InputError
 
 Tokens = npt.NDArray[np.int64]
 Unit = Literal["host", "page"]
-COLUMNS = ["id", "url", "split"]
 
 
 @dataclass(frozen=True)
@@ -56,10 +54,12 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class _Place:
-    folder: int
+    shards: Shards
     span: Span
-    url: str
     domain: str
+
+    def read(self) -> Tokens:
+        return self.shards.read(self.span.start, self.span.stop - self.span.start)
 
 
 def read_held_out(
@@ -75,30 +75,40 @@ def read_held_out(
     Raises:
         InputError: if nothing was held out, or shards and corpora do not belong together.
     """
-    known, unit = _held_out_urls(corpora)
-    opened = [Shards(folder / "held_out") for folder in shards]
+    hosts, unit = _held_out_hosts(corpora)
+    grouped = {domain_of(host): name for name, named in config.domains.items() for host in named}
     places: defaultdict[str, list[_Place]] = defaultdict(list)
-    grouped = {domain_of(host): name for name, hosts in config.domains.items() for host in hosts}
-    for number, folder in enumerate(opened):
-        for span in folder.spans(0, folder.tokens):
-            if span.document not in known:
+    for opened in (Shards(folder / "held_out") for folder in shards):
+        for span in opened.spans(0, opened.tokens):
+            if span.document not in hosts:
                 raise InputError(
-                    f"{folder.folder}: document {span.document} is not among the held-out documents of "
+                    f"{opened.folder}: document {span.document} is not among the held-out documents of "
                     f"{', '.join(map(str, corpora))}; give the corpora that the shards were made from"
                 )
-            host = domain_of(host_of(known[span.document]))
+            host = hosts[span.document]
             domain = grouped.get(host, host or "(no host)")
-            places[domain].append(_Place(number, span, known[span.document], domain))
+            places[domain].append(_Place(opened, span, domain))
     if not places:
         raise InputError(
             f"{', '.join(str(folder / 'held_out') for folder in shards)}: no document is held out, so no model can be "
             "judged; name quality.split.held_out_hosts or raise quality.split.held_out_share"
         )
-    chosen = [place for domain in sorted(places) for place in _draw(places[domain], len(places), config)]
-    chosen.sort(key=lambda place: place.span.document)
-    raw = {place.span.document: _read(opened[place.folder], place.span) for place in chosen}
-    start = start_token([raw[place.span.document] for place in chosen], specials)
-    return HeldOut(_with_texts(chosen, raw, corpora, specials), start, unit)
+    chosen = {place.span.document: place for part in places.values() for place in _draw(part, len(places), config)}
+    tokens = {name: chosen[name].read() for name in sorted(chosen)}
+    found = {
+        d.id: HeldOutDocument(
+            d.id, d.url, d.text, hosts[d.id], chosen[d.id].domain, d.snapshot, own_tokens(tokens[d.id], specials)
+        )
+        for folder in corpora
+        for d in read_documents(folder)
+        if d.id in chosen
+    }
+    for document in found.values():
+        if not document.tokens.size or not document.text:
+            raise InputError(
+                f"held-out document {document.id} ({document.url}) has no text or tokens; drop it upstream"
+            )
+    return HeldOut(tuple(found[name] for name in tokens), start_token(list(tokens.values()), specials), unit)
 
 
 def start_token(documents: Sequence[Tokens], specials: frozenset[int]) -> int:
@@ -125,20 +135,19 @@ def draw_key(seed: int, name: str) -> bytes:
     return hashlib.blake2b(f"{seed} {name}".encode(), digest_size=16).digest()
 
 
-def _held_out_urls(corpora: Sequence[Path]) -> tuple[dict[str, str], Unit]:
-    """URL by id of what is held out, and whether hosts or pages were."""
+def _held_out_hosts(corpora: Sequence[Path]) -> tuple[dict[str, str], Unit]:
+    """Host by id of what is held out, and whether hosts or pages were."""
     held_out: dict[str, str] = {}
-    training_hosts: set[str] = set()
-    for folder in corpora:
-        for path in shard_names(folder):
-            rows: Mapping[str, list[Any]] = pq.read_table(path, columns=COLUMNS).to_pydict()
-            for name, url, split in zip(*(rows[column] for column in COLUMNS), strict=True):
-                if split == "held_out":
-                    held_out[name] = url
+    training: set[str] = set()
+    for path in (path for folder in corpora for path in shard_names(folder)):
+        for batch in read_batches(path, ["id", "url", "split"]):
+            for row in batch.to_pylist():
+                host = domain_of(host_of(row["url"]))
+                if row["split"] == "held_out":
+                    held_out[row["id"]] = host
                 else:
-                    training_hosts.add(host_of(url))
-    is_by_page = any(host_of(url) in training_hosts for url in held_out.values())
-    return held_out, "page" if is_by_page else "host"
+                    training.add(host)
+    return held_out, "host" if training.isdisjoint(held_out.values()) else "page"
 
 
 def _draw(places: Sequence[_Place], domains: int, config: EvaluateConfig) -> list[_Place]:
@@ -151,32 +160,3 @@ def _draw(places: Sequence[_Place], domains: int, config: EvaluateConfig) -> lis
             break
         chosen.append(place)
     return chosen
-
-
-def _read(folder: Shards, span: Span) -> Tokens:
-    return folder.read(span.start, span.stop - span.start)
-
-
-def _with_texts(
-    chosen: Sequence[_Place], raw: Mapping[str, Tokens], corpora: Sequence[Path], specials: frozenset[int]
-) -> tuple[HeldOutDocument, ...]:
-    domains = {place.span.document: place.domain for place in chosen}
-    found = {
-        document.id: HeldOutDocument(
-            id=document.id,
-            url=document.url,
-            text=document.text,
-            host=domain_of(host_of(document.url)),
-            domain=domains[document.id],
-            snapshot=document.snapshot,
-            tokens=own_tokens(raw[document.id], specials),
-        )
-        for folder in corpora
-        for document in read_documents(folder)
-        if document.id in domains
-    }
-    documents = tuple(found[place.span.document] for place in chosen)
-    empty = next((document for document in documents if not document.tokens.size or not document.text), None)
-    if empty is not None:
-        raise InputError(f"held-out document {empty.id} ({empty.url}) has no text or no tokens; drop it upstream")
-    return documents

@@ -40,13 +40,8 @@ class _Order:
     def count(cls, keys: Array, counts: Array, contexts: Array, number_of_contexts: int) -> _Order:
         discounts = modified_discounts(counts)
         freed = discounts[np.minimum(counts, 3)]
-        return cls(
-            keys,
-            counts,
-            np.bincount(contexts, counts, number_of_contexts),
-            np.bincount(contexts, freed, number_of_contexts),
-            discounts,
-        )
+        totals, backoff = (np.bincount(contexts, summed, number_of_contexts) for summed in (counts, freed))
+        return cls(keys, counts, totals, backoff, discounts)
 
     def interpolate(self, counts: Array, contexts: Array, lower: Array) -> Array:
         """p(token | context) from the counts after the context and the lower order's probabilities."""
@@ -62,9 +57,8 @@ def modified_discounts(counts: Array) -> Array:
         return np.array([0.0, *FALLBACK_DISCOUNTS])
     y = once / (once + 2 * twice)
     estimates = [1 - 2 * y * twice / once, 2 - 3 * y * thrice / twice, 3 - 4 * y * four / thrice]
-    if any(not 0 <= estimate <= number for number, estimate in enumerate(estimates, start=1)):
-        return np.array([0.0, *FALLBACK_DISCOUNTS])
-    return np.array([0.0, *estimates])
+    is_sound = all(0 <= estimate <= number for number, estimate in enumerate(estimates, start=1))
+    return np.array([0.0, *(estimates if is_sound else FALLBACK_DISCOUNTS)])
 
 
 class KneserNey:

@@ -86,26 +86,22 @@ def write_samples(
 ) -> Iterator[Sample]:
     """Let a model go on after each prompt, greedily and by sampling."""
     vocabulary = TokenBytes(tokenizer)
-    engine = Engine(EngineModel(name, model, vocabulary))
     room = max(1, model.config.max_positions - config.sample_tokens)
-    styles = (
-        Sampling(temperature=0.0),
-        Sampling(temperature=config.sample_temperature, top_p=config.sample_top_p, seed=config.seed),
-    )
-    completions = engine.generate(
-        [
-            Request(
-                id=f"{number}-{style}",
-                prompt=prompt.tokens[-room:],
-                max_tokens=config.sample_tokens,
-                sampling=sampling,
-                end_ids=vocabulary.special_ids,
-            )
-            for number, prompt in enumerate(prompts)
-            for style, sampling in enumerate(styles)
-        ]
-    )
-    texts = [completion.text for completion in completions]
+    greedily = Sampling(temperature=0.0)
+    drawn = Sampling(temperature=config.sample_temperature, top_p=config.sample_top_p, seed=config.seed)
+    requests = [
+        Request(
+            id=f"{number}-{style}",
+            prompt=prompt.tokens[-room:],
+            max_tokens=config.sample_tokens,
+            sampling=sampling,
+            end_ids=vocabulary.special_ids,
+        )
+        for number, prompt in enumerate(prompts)
+        for style, sampling in enumerate((greedily, drawn))
+    ]
+    engine = Engine(EngineModel(name, model, vocabulary))
+    texts = [completion.text for completion in engine.generate(requests)]
     for prompt, greedy, sampled in zip(prompts, texts[::2], texts[1::2], strict=True):
         yield Sample(name, prompt.document, prompt.url, prompt.text, prompt.truth, greedy, sampled)
 

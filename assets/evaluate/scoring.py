@@ -5,29 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 from assets.evaluate.config import EvaluateConfig
 from assets.evaluate.held_out import Tokens
 from assets.evaluate.kneser_ney import KneserNey
+from assets.evaluate.scores import Nats
 from assets.evaluate.token_stream import TokenStream
 from llm_core.model.transformer import Transformer
 
-Nats = npt.NDArray[np.float64]
 HEAD_ROWS = 1024
 """Tokens whose scores over the vocabulary are held at once."""
 
 
-class Scorer(Protocol):
-    """Scores sequences that begin with the start token: for each, (length - 1,) nats, of all tokens but the first."""
-
-    def __call__(self, sequences: Sequence[Tokens], /) -> list[Nats]: ...
+Scorer = Callable[[Sequence[Tokens]], list[Nats]]
+"""Scores sequences that begin with the start token: for each, (length - 1,) nats, of all tokens but the first."""
 
 
 @dataclass(frozen=True)
@@ -54,20 +51,22 @@ def windows(length: int, context: int, stride: int, sequence: int = 0) -> list[W
 
 
 def decoder(model: Transformer, config: EvaluateConfig, context: int, progress: Callable[[int], None]) -> Scorer:
-    """Score by a decoder in fp32; `context` is the window's length in tokens, `progress` hears of tokens done."""
+    """Score by a decoder in fp32; `context` is the window's length in tokens, `progress` hears of all tokens done."""
 
-    def score(sequences: Sequence[Tokens], /) -> list[Nats]:
-        nats = [np.zeros(max(0, sequence.size - 1)) for sequence in sequences]
+    def score(sequences: Sequence[Tokens]) -> list[Nats]:
+        nats = [np.zeros(sequence.size - 1) for sequence in sequences]
         parts = [
             window
             for number, sequence in enumerate(sequences)
             if sequence.size > 1
             for window in windows(sequence.size, context, min(config.stride_tokens, context - 1), number)
         ]
+        done = 0
         for batch in _batches(parts, config.batch_tokens):
             for window, scores in zip(batch, _score_batch(model, sequences, batch), strict=True):
                 nats[window.sequence][window.scored : window.stop] = scores
-            progress(sum(window.stop - window.scored for window in batch))
+            done += sum(window.stop - window.scored for window in batch)
+            progress(done)
         return nats
 
     return score
@@ -77,14 +76,14 @@ def unigram(stream: TokenStream, vocab_size: int) -> Scorer:
     """Score by how often a token occurs in training, each counted once more than it was (Laplace, add-one)."""
     counts = np.bincount(stream.tokens[stream.places > 0], minlength=vocab_size) + 1
     nats = np.log(counts.sum()) - np.log(counts)
-    return lambda sequences, /: [nats[sequence[1:]] for sequence in sequences]
+    return lambda sequences: [nats[sequence[1:]] for sequence in sequences]
 
 
 def kneser_ney(stream: TokenStream, vocab_size: int, order: int) -> Scorer:
     """Score by an interpolated modified Kneser-Ney model of the training stream."""
     model = KneserNey.fit(stream, vocab_size, order)
 
-    def score(sequences: Sequence[Tokens], /) -> list[Nats]:
+    def score(sequences: Sequence[Tokens]) -> list[Nats]:
         asked = TokenStream.of(sequences)
         return asked.split(-np.log(model.probabilities(asked)))
 
@@ -116,26 +115,13 @@ def _batches(parts: Sequence[Window], batch_tokens: int) -> Iterator[list[Window
 def _score_batch(model: Transformer, sequences: Sequence[Tokens], batch: Sequence[Window]) -> list[npt.NDArray[Any]]:
     longest = max(window.stop - window.start for window in batch)
     inputs = torch.zeros(len(batch), longest, dtype=torch.long)  # padding on the right is never attended to
-    for row, window in enumerate(batch):
-        inputs[row, : window.stop - window.start] = torch.from_numpy(
-            sequences[window.sequence][window.start : window.stop]
-        )
+    for row, w in enumerate(batch):
+        inputs[row, : w.stop - w.start] = torch.from_numpy(sequences[w.sequence][w.start : w.stop])
     states = model.states(inputs)  # (rows, longest, hidden)
-    scored = [states[row, w.scored - w.start : w.stop - w.start] for row, w in enumerate(batch)]
-    targets = [torch.from_numpy(sequences[w.sequence][w.scored + 1 : w.stop + 1]) for w in batch]
-    nats = _cross_entropy(model, torch.cat(scored), torch.cat(targets))
-    return np.split(nats.double().numpy(), np.cumsum([len(part) for part in targets])[:-1])
-
-
-def _cross_entropy(model: Transformer, states: Tensor, targets: Tensor) -> Tensor:
-    """(tokens, hidden) and (tokens,) to (tokens,) nats, some rows of the vocabulary's scores at a time."""
-    return torch.cat(
-        [
-            F.cross_entropy(
-                model.head(states[begin : begin + HEAD_ROWS]).float(),
-                targets[begin : begin + HEAD_ROWS],
-                reduction="none",
-            )
-            for begin in range(0, len(targets), HEAD_ROWS)
-        ]
-    )
+    scored = torch.cat([states[row, w.scored - w.start : w.stop - w.start] for row, w in enumerate(batch)])
+    targets = torch.from_numpy(np.concatenate([sequences[w.sequence][w.scored + 1 : w.stop + 1] for w in batch]))
+    nats = [
+        F.cross_entropy(model.head(some).float(), of_some, reduction="none")
+        for some, of_some in zip(torch.split(scored, HEAD_ROWS), torch.split(targets, HEAD_ROWS), strict=True)
+    ]
+    return np.split(torch.cat(nats).double().numpy(), np.cumsum([w.stop - w.scored for w in batch])[:-1])

@@ -91,9 +91,7 @@ def _tail(text: str) -> str:
     """The end of a text, whole lines where there are any."""
     if len(text) <= CONTEXT_CHARACTERS:
         return text
-    cut = len(text) - CONTEXT_CHARACTERS
-    line = text.find("\n", cut) + 1
-    return text[line or text.rfind("\n") + 1 :]
+    return text[text.find("\n", len(text) - CONTEXT_CHARACTERS) + 1 or text.rfind("\n") + 1 :]
 
 
 def _distractors(signature: Signature, pool: Sequence[str], config: EvaluateConfig) -> list[str]:

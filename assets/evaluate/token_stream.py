@@ -28,14 +28,13 @@ class TokenStream:
     @classmethod
     def of(cls, sequences: Sequence[Tokens]) -> TokenStream:
         """Join sequences that each begin with the start token."""
-        if not sequences:
-            return cls(np.zeros(0, np.int64), np.zeros(0, np.int64))
+        none = np.zeros(0, np.int64)
         places = [np.arange(sequence.size, dtype=np.int64) for sequence in sequences]
-        return cls(np.concatenate(sequences), np.concatenate(places))
+        return cls(np.concatenate([none, *sequences]), np.concatenate([none, *places]))
 
     def split(self, values: Values) -> list[Values]:
         """Cut values, one for each token, into documents, without that of the start token."""
-        return [part[1:] for part in np.split(values, np.flatnonzero(self.places == 0)[1:])] if values.size else []
+        return [part[1:] for part in np.split(values, np.flatnonzero(self.places == 0)[1:])]
 
 
 def with_start(start: int, tokens: Tokens) -> Tokens:
@@ -48,15 +47,14 @@ def training_stream(
 ) -> TokenStream:
     """The training documents of all snapshots, or an even sample of `most_tokens` of them."""
     opened = [Shards(folder / "train") for folder in shards]
-    share = most_tokens / max(1, sum(folder.tokens for folder in opened))
-    return TokenStream.of([with_start(start, tokens) for tokens in _documents(opened, specials, share, seed)])
+    share = min(1.0, most_tokens / max(1, sum(folder.tokens for folder in opened)))
 
+    def sequences() -> Iterator[Tokens]:
+        for folder in opened:
+            for span in folder.spans(0, folder.tokens):
+                if int.from_bytes(draw_key(seed, span.document), "big") < int(share * 2**128):
+                    tokens = own_tokens(folder.read(span.start, span.stop - span.start), specials)
+                    if tokens.size:
+                        yield with_start(start, tokens)
 
-def _documents(opened: Sequence[Shards], specials: frozenset[int], share: float, seed: int) -> Iterator[Tokens]:
-    limit = int(min(share, 1.0) * 2**128)
-    for folder in opened:
-        for span in folder.spans(0, folder.tokens):
-            if int.from_bytes(draw_key(seed, span.document), "big") < limit:
-                tokens = own_tokens(folder.read(span.start, span.stop - span.start), specials)
-                if tokens.size:
-                    yield tokens
+    return TokenStream.of(list(sequences()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -101,13 +101,8 @@ def score(model: Path, text: str, max_tokens: int) -> float:
     line = features(text, max_tokens)
     if not line:
         return 0.0
-    labels, probabilities = _load(model).predict(line, k=2)
-    return _probability(labels, probabilities)
-
-
-def _probability(labels: Sequence[str], probabilities: Sequence[float]) -> float:
-    found = dict(zip(labels, map(float, probabilities), strict=True))
-    return round(min(max(found.get(GOOD, 0.0), 0.0), 1.0), 4)
+    probability = dict(zip(*_load(model).predict(line, k=2), strict=True)).get(GOOD, 0.0)
+    return round(min(max(float(probability), 0.0), 1.0), 4)
 
 
 @cache

@@ -50,40 +50,28 @@ class ClassifierConfig(Config):
 
     enabled: bool = True
     """Whether a classifier is trained; without one a document that passes every rule has quality 1."""
-
     threshold: float = Field(default=0.2, ge=0, le=1)
     """Least score in [0, 1] that a document needs to be kept."""
-
     reference_hosts: tuple[str, ...] = ()
     """Hosts whose documents alone are the good examples; empty for all documents that pass the rules."""
-
     max_examples: int = Field(default=2000, ge=10)
     """Most good examples, and most bad ones; a seeded hash of the document's id picks them."""
-
     min_examples: int = Field(default=50, ge=2)
     """Fewest good documents to train on; below, no model is made and the rules alone decide."""
-
     test_share: float = Field(default=0.2, gt=0, lt=1)
     """Share of the examples that is kept from training, to measure the accuracy on."""
-
     max_tokens: int = Field(default=500, ge=1)
     """Longest part of a document, from its start, that is read, in words and symbols."""
-
     dimensions: int = Field(default=16, ge=2, le=300)
     """Length of the word vectors, in numbers."""
-
     epochs: int = Field(default=25, ge=1)
     """Passes over the examples."""
-
     learning_rate: float = Field(default=0.3, gt=0)
     """Learning rate at the first example; it falls to 0 in a line."""
-
     word_ngrams: int = Field(default=2, ge=1, le=5)
     """Longest run of words that is a feature of its own, in words."""
-
     buckets: int = Field(default=1 << 16, ge=1)
     """Rows that the hashed n-grams share; with `dimensions` it decides the model's size (4 bytes a number)."""
-
     seed: int = 0
     """Seed of the choice of examples, of the spoiling and of the training."""
 
@@ -93,10 +81,8 @@ class EvaluationFile(Config):
 
     path: str
     """Path of the file."""
-
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     """Its SHA-256 in hex, so that a changed file is another spec; a wrong one is refused with the right one."""
-
     field: str = "text"
     """Name of the record's field that holds the text."""
 
@@ -106,22 +92,16 @@ class DecontaminationConfig(Config):
 
     enabled: bool = True
     """Whether training documents are compared with the evaluation sets."""
-
     ngram_words: int = Field(default=13, ge=2, le=100)
     """Length of the n-grams that are compared, in words."""
-
     max_share: float = Field(default=0.2, gt=0, le=1)
     """A training document that shares this part of its own or of the evaluation document's n-grams is dropped."""
-
     min_ngrams: int = Field(default=4, ge=1)
     """Fewer shared n-grams than this never drop a document."""
-
     boilerplate_hosts: int = Field(default=5, ge=2)
     """An n-gram on this many hosts is a licence or a phrase of the trade, no leak, and does not count."""
-
     boilerplate_documents: int = Field(default=20, ge=2)
     """An n-gram in this many documents, be it of one host, belongs to a page template, and does not count."""
-
     evaluation_files: tuple[EvaluationFile, ...] = ()
     """Test sets beside the held-out documents."""
 
@@ -133,13 +113,10 @@ class QualityConfig(Config):
         FilterConfig(name=name) for name in ("gopher_quality", "gopher_repetition", "c4", "fineweb", "spam")
     )
     """Rule filters in the order in which they judge; the first that rejects a document names the reason."""
-
     split: SplitConfig = SplitConfig()
     """Which hosts are held out."""
-
     classifier: ClassifierConfig = ClassifierConfig()
     """The trained judge, after the rules."""
-
     decontamination: DecontaminationConfig = DecontaminationConfig()
     """The comparison with the evaluation sets, last."""
 

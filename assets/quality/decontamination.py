@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,9 +23,8 @@ from xxhash import xxh3_64_intdigest
 
 from assets.documents import Document, read_documents, shard_names
 from assets.quality.config import DecontaminationConfig, EvaluationFile, QualityConfig
-from assets.quality.evaluation_index import EvaluationIndex
+from assets.quality.evaluation_index import EvaluationIndex, ngram_hashes
 from assets.quality.judge import Judge
-from assets.quality.ngrams import ngram_hashes
 from assets.shingles import Hashes, Offsets
 from assets.split import host_of, split_of_url
 from resources.build import Build
@@ -47,9 +47,6 @@ class Decontaminator:
         hashes = hashes[~np.isin(hashes, self._boilerplate)]
         return round(self._index.largest_overlap(hashes, self.config.min_ngrams), 4)
 
-    def is_contaminated(self, share: float) -> bool:
-        return share >= self.config.max_share
-
     @cached_property
     def _index(self) -> EvaluationIndex:
         return EvaluationIndex.load(self.folder)
@@ -64,32 +61,30 @@ class Decontaminator:
 
 @dataclass(frozen=True)
 class EvaluationSets:
-    """Where evaluation documents come from, as a numbered list of sources: shards of this snapshot, then of earlier
-    ones, then files that the spec names."""
+    """Where evaluation documents come from: shards of this snapshot, then of earlier ones, then files of the spec."""
 
     config: QualityConfig
     judge: Judge
     own: Sequence[Path]
-    earlier: Sequence[Path]
+    others: Sequence[Path | EvaluationFile]
 
     def __len__(self) -> int:
-        return len(self.own) + len(self.earlier) + len(self.config.decontamination.evaluation_files)
+        return len(self.own) + len(self.others)
 
-    def read(self, source: int) -> Iterator[tuple[str, str]]:
+    def read(self, number: int) -> Iterator[tuple[str, str]]:
         """(host, text) of every evaluation document of a source; a file counts as a host."""
-        if source < len(self.own):
-            for document in read_documents([self.own[source]]):
-                if split_of_url(document.url, self.config.split) == "held_out":
-                    verdict = self.judge(document)
-                    if isinstance(verdict, Document):
-                        yield host_of(document.url), document.text
-        elif source < len(self.own) + len(self.earlier):
-            for document in read_documents([self.earlier[source - len(self.own)]]):
-                if document.split == "held_out":
+        if number < len(self.own):
+            for document in read_documents([self.own[number]]):
+                is_held_out = split_of_url(document.url, self.config.split) == "held_out"
+                if is_held_out and isinstance(self.judge(document), Document):
                     yield host_of(document.url), document.text
+            return
+        source = self.others[number - len(self.own)]
+        if isinstance(source, EvaluationFile):
+            yield from ((source.path, text) for text in _read_evaluation_file(source))
         else:
-            file = self.config.decontamination.evaluation_files[source - len(self.own) - len(self.earlier)]
-            yield from ((file.path, text) for text in _read_evaluation_file(file))
+            held_out = (document for document in read_documents([source]) if document.split == "held_out")
+            yield from ((host_of(document.url), document.text) for document in held_out)
 
 
 def prepare(
@@ -103,15 +98,17 @@ def prepare(
         InputError: if an evaluation file is not the one that the spec names, or a record of it has no text.
     """
     shards = shard_names(cleaned)
-    sets = EvaluationSets(config, judge, shards, [path for folder in earlier for path in shard_names(folder)])
+    kept = [path for folder in earlier for path in shard_names(folder)]
+    sets = EvaluationSets(config, judge, shards, [*kept, *config.decontamination.evaluation_files])
     folder = build.scratch / "evaluation"
     run_tasks(build, "index evaluation sets", len(sets), partial(_index_source, folder, sets), unit="sources")
     sources = [_load_source(folder, source) for source in range(len(sets))]
-    index = EvaluationIndex.of([part for hashes, sizes, _ in sources for part in _split(hashes, sizes)])
+    documents = (np.split(hashes, np.cumsum(sizes)[:-1]) if len(sizes) else [] for hashes, sizes, _ in sources)
+    index = EvaluationIndex.of(list(chain.from_iterable(documents)))
     index.save(_made(folder / "all"))
     run_tasks(build, "count boilerplate", len(shards), partial(_match_shard, folder, config, shards))
     tallies = [_tally(hashes, np.repeat(hosts, sizes)) for hashes, sizes, hosts in sources]
-    tallies += [np.load(_matches(folder, shard)) for shard in range(len(shards))]
+    tallies += [np.load(folder / f"matches-{shard:05}.npy") for shard in range(len(shards))]
     known = [np.load(path / BOILERPLATE) for path in earlier if (path / BOILERPLATE).exists()]
     boilerplate = np.unique(np.concatenate([_boilerplate(tallies, config.decontamination), *known]))
     index.without(boilerplate).save(_made(folder / "counted"))
@@ -128,7 +125,7 @@ def prepare(
 
 def _index_source(folder: Path, sets: EvaluationSets, source: int) -> None:
     """Hash one source's documents: their n-grams one after the other, the number of each, the host of each."""
-    target = _source(folder, source)
+    target = folder / f"source-{source:05}.npz"
     if target.exists():
         return
     hashes: list[Hashes] = []
@@ -143,7 +140,7 @@ def _index_source(folder: Path, sets: EvaluationSets, source: int) -> None:
 
 def _match_shard(folder: Path, config: QualityConfig, shards: Sequence[Path], shard: int) -> None:
     """Count how often the training documents of a shard hold each evaluation n-gram, by host."""
-    target = _matches(folder, shard)
+    target = folder / f"matches-{shard:05}.npy"
     if target.exists():
         return
     index = EvaluationIndex.load(folder / "all")
@@ -170,25 +167,12 @@ def _boilerplate(tallies: Sequence[Hashes], config: DecontaminationConfig) -> Ha
     documents = np.bincount(place, weights=rows[:, 2], minlength=len(ngrams))
     pairs = np.unique(rows[:, :2], axis=0)
     hosts = np.bincount(np.searchsorted(ngrams, pairs[:, 0]), minlength=len(ngrams))
-    is_boilerplate = (hosts >= config.boilerplate_hosts) | (documents >= config.boilerplate_documents)
-    found: Hashes = ngrams[is_boilerplate]
+    found: Hashes = ngrams[(hosts >= config.boilerplate_hosts) | (documents >= config.boilerplate_documents)]
     return found
 
 
-def _split(hashes: Hashes, sizes: Offsets) -> list[Hashes]:
-    return np.split(hashes, np.cumsum(sizes)[:-1]) if len(sizes) else []
-
-
-def _source(folder: Path, source: int) -> Path:
-    return folder / f"source-{source:05}.npz"
-
-
-def _matches(folder: Path, shard: int) -> Path:
-    return folder / f"matches-{shard:05}.npy"
-
-
 def _load_source(folder: Path, source: int) -> tuple[Hashes, Offsets, Hashes]:
-    with np.load(_source(folder, source)) as found:
+    with np.load(folder / f"source-{source:05}.npz") as found:
         return found["hashes"], found["sizes"], found["hosts"]
 
 
@@ -208,9 +192,7 @@ def _made(folder: Path) -> Path:
 def _read_evaluation_file(file: EvaluationFile) -> Iterator[str]:
     path = Path(file.path)
     if not path.is_file():
-        raise InputError(
-            f"quality.decontamination.evaluation_files: {path} does not exist; give its path, or leave it out"
-        )
+        raise InputError(f"quality.decontamination.evaluation_files: {path} does not exist; mend the path")
     with path.open("rb") as lines:
         digest = hashlib.file_digest(lines, "sha256").hexdigest()
         if digest != file.sha256:
@@ -225,7 +207,5 @@ def _read_evaluation_file(file: EvaluationFile) -> Iterator[str]:
             except (ValueError, KeyError, TypeError) as error:
                 raise InputError(f"{path}, line {number}: no record with a field {file.field!r} ({error!r})") from error
             if not isinstance(text, str):
-                raise InputError(
-                    f"{path}, line {number}: the field {file.field!r} is {type(text).__name__}, not a text"
-                )
+                raise InputError(f"{path}, line {number}: the field {file.field!r} is {type(text).__name__}, no text")
             yield text

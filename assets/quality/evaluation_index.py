@@ -1,19 +1,34 @@
-"""The n-grams of everything that the model is judged on, and how much of it a document holds."""
+"""Word n-grams as 64-bit hashes: of everything that the model is judged on, and how much of it a document holds."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from assets.shingles import Hashes
+from assets.quality.words import plain_words
+from assets.shingles import Hashes, Shingler
 
 Owners = npt.NDArray[np.int32]
 _FILES = ("hashes", "owners", "sizes")
+
+
+def ngram_hashes(text: str, n: int) -> Hashes:
+    """Hashes of the distinct word n-grams of a text, ascending; none where it has fewer than n words.
+
+    Words are those of `plain_words`, so case, layout and punctuation do not hide a copy.
+    """
+    words = plain_words(text)
+    return np.unique(_shingler(n).cut([" ".join(words)]).of(0)) if len(words) >= n else np.empty(0, np.uint64)
+
+
+@cache
+def _shingler(n: int) -> Shingler:
+    return Shingler(length=n, seed=0)
 
 
 @dataclass(frozen=True)
@@ -70,9 +85,4 @@ class EvaluationIndex:
     @classmethod
     def load(cls, folder: Path) -> EvaluationIndex:
         """Open a saved index as memory maps, so that workers share its pages."""
-        return cls(*(_open(folder / f"{name}.npy") for name in _FILES))
-
-
-def _open(path: Path) -> npt.NDArray[Any]:
-    array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    return array
+        return cls(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in _FILES))

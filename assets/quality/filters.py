@@ -22,12 +22,11 @@ Verdict = str | tuple[str, float] | None
 
 @dataclass(frozen=True)
 class Filter:
-    """A registered rule: its name in the spec, what it does, and the parameters that it takes."""
+    """A registered rule: its name in the spec, and the parameters that it takes."""
 
     name: str
     judge: Callable[..., Verdict]
     parameters: type[BaseModel]
-    description: str
 
     def settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """All parameters, those that the spec gives over the defaults.
@@ -78,8 +77,7 @@ def quality_filter(name: str) -> Callable[[Callable[..., Verdict]], Callable[...
                 )
             fields[parameter.name] = (hints[parameter.name], parameter.default)
         parameters = create_model(name, __config__=ConfigDict(extra="forbid", strict=False), **fields)
-        description = (inspect.getdoc(judge) or "").partition("\n")[0]
-        _FILTERS[name] = Filter(name, judge, parameters, description)
+        _FILTERS[name] = Filter(name, judge, parameters)
         return judge
 
     return register

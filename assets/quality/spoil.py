@@ -29,7 +29,11 @@ def stuffed(text: str, draw: random.Random) -> str:
 
 def garbled(text: str, draw: random.Random) -> str:
     """A third of its words with letters swapped for others: bad OCR, or the wrong charset."""
-    return " ".join(_garbled(word, draw) if draw.random() < 1 / 3 else word for word in text.split(" "))
+
+    def garble(word: str) -> str:
+        return "".join(chr(draw.randrange(0xA1, 0x250)) if draw.random() < 0.5 else letter for letter in word)
+
+    return " ".join(garble(word) if draw.random() < 1 / 3 else word for word in text.split(" "))
 
 
 def fragments(text: str, draw: random.Random) -> str:
@@ -42,16 +46,8 @@ def fragments(text: str, draw: random.Random) -> str:
     return "\n".join(lines)
 
 
-def _garbled(word: str, draw: random.Random) -> str:
-    return "".join(chr(draw.randrange(0xA1, 0x250)) if draw.random() < 0.5 else letter for letter in word)
-
-
-WAYS: dict[str, Callable[[str, random.Random], str]] = {
-    "shuffled": shuffled,
-    "stuffed": stuffed,
-    "garbled": garbled,
-    "fragments": fragments,
-}
+Way = Callable[[str, random.Random], str]
+WAYS: dict[str, Way] = {way.__name__: way for way in (shuffled, stuffed, garbled, fragments)}
 
 
 def spoil(text: str, seed: str) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -45,7 +45,12 @@ def train_classifier(build: Build, config: QualityConfig, cleaned: Path) -> Outc
     """
     shards = shard_names(cleaned)
     run_tasks(build, "label examples", len(shards), partial(_label_shard, build, config, shards))
-    good, bad = _choose(_candidates(build, len(shards)), config.classifier.max_examples)
+    good, bad = (
+        nsmallest(
+            config.classifier.max_examples, _candidates(build, len(shards), is_good), key=lambda entry: entry.draw
+        )
+        for is_good in (True, False)
+    )
     counts: dict[str, Any] = {"good": len(good), "rejected": len(bad)}
     if not config.classifier.enabled or len(good) < config.classifier.min_examples:
         metrics = {"mode": "rules_only", **counts}
@@ -53,11 +58,6 @@ def train_classifier(build: Build, config: QualityConfig, cleaned: Path) -> Outc
         metrics = {"mode": "fasttext", **counts, **_train_and_test(build, config, good, bad)}
     build.write(METRICS, json.dumps(metrics, indent=1, sort_keys=True))
     return Outcome(metrics)
-
-
-def classifier_mode(classifier: Path | None) -> str:
-    """How documents are scored with this stage's artifact: "fasttext", or "rules_only" where it has no model."""
-    return "rules_only" if classifier is None or not (classifier / MODEL).exists() else "fasttext"
 
 
 def _label_shard(build: Build, config: QualityConfig, shards: Sequence[Path], shard: int) -> None:
@@ -73,12 +73,10 @@ def _label_shard(build: Build, config: QualityConfig, shards: Sequence[Path], sh
     with partial_file.open("w", encoding="utf-8") as file:
         for draw, document in drawn:
             broken = judge.broken_rule(document)
-            is_reference = not config.classifier.reference_hosts or (
-                host_of(document.url) in config.classifier.reference_hosts
-            )
-            if broken is not None or is_reference:
-                rejected = "" if broken is None else broken[0]
-                file.write(json.dumps(asdict(Candidate(draw, document.text, rejected))) + "\n")
+            references = config.classifier.reference_hosts
+            if broken is not None or not references or host_of(document.url) in references:
+                candidate = Candidate(draw, document.text, "" if broken is None else broken[0])
+                file.write(json.dumps(asdict(candidate)) + "\n")
     os.replace(partial_file, target)
 
 
@@ -94,23 +92,11 @@ def _candidates_file(build: Build, shard: int) -> Path:
     return build.scratch / "candidates" / f"{shard:05}.jsonl"
 
 
-def _candidates(build: Build, shards: int) -> Iterator[Candidate]:
+def _candidates(build: Build, shards: int, is_good: bool) -> Iterator[Candidate]:
     for shard in range(shards):
         with _candidates_file(build, shard).open(encoding="utf-8") as file:
-            for line in file:
-                yield Candidate(**json.loads(line))
-
-
-def _choose(candidates: Iterator[Candidate], most: int) -> tuple[list[Candidate], list[Candidate]]:
-    """The first good and the first rejected candidates of the drawn order."""
-    chosen: dict[bool, list[Candidate]] = {True: [], False: []}
-    for candidate in candidates:
-        kept = chosen[not candidate.rejected]
-        kept.append(candidate)
-        if len(kept) >= 2 * most:
-            kept[:] = nsmallest(most, kept, key=lambda entry: entry.draw)
-    good, bad = (nsmallest(most, chosen[is_good], key=lambda entry: entry.draw) for is_good in (True, False))
-    return good, bad
+            candidates = (Candidate(**json.loads(line)) for line in file)
+            yield from (candidate for candidate in candidates if (not candidate.rejected) == is_good)
 
 
 def _train_and_test(
@@ -141,14 +127,10 @@ def _is_test(candidate: Candidate, config: QualityConfig) -> bool:
 
 def _measure(examples: Sequence[Example], model: Path, config: ClassifierConfig) -> dict[str, Any]:
     """Accuracy at a score of one half, and by kind of example the share that the threshold keeps."""
-    right = 0
-    kept: Counter[str] = Counter()
-    seen: defaultdict[str, int] = defaultdict(int)
-    for example in examples:
-        value = score(model, example.text, config.max_tokens)
-        right += (value >= 0.5) == example.is_good
-        seen[example.kind] += 1
-        kept[example.kind] += value >= config.threshold
+    scores = [score(model, example.text, config.max_tokens) for example in examples]
+    right = sum((value >= 0.5) == example.is_good for value, example in zip(scores, examples, strict=True))
+    seen = Counter(example.kind for example in examples)
+    kept = Counter(example.kind for value, example in zip(scores, examples, strict=True) if value >= config.threshold)
     return {
         "tested_on": len(examples),
         "accuracy": round(right / len(examples), 4) if examples else None,

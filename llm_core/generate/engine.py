@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 
 from llm_core.generate.errors import GenerationError
-from llm_core.generate.lane import EngineConfig, EngineModel, Lane, context_tokens, pad_rows
+from llm_core.generate.lane import EngineConfig, EngineModel, Lane, pad_rows
 from llm_core.generate.request import Completion, Request, ScoredToken, Sink, Update
 from llm_core.generate.sampling import choose_tokens
 from llm_core.generate.sequence import Sequence
 
 logger = logging.getLogger(__name__)
 
-Scores = list[tuple[float, tuple[tuple[int, float], ...]]]
-"""Of each place: its token's log-probability, and the likeliest ids with theirs."""
+Score = tuple[float | None, tuple[tuple[int, float], ...]]
+"""A token's log-probability, and the likeliest ids at its place with theirs."""
 
 
 @dataclass
@@ -26,17 +26,11 @@ class EngineStats:
     """Counts since the engine began; only the engine writes them."""
 
     forward_passes: int = 0
-    """Calls of a model."""
-    steps: int = 0
-    """Rounds over the running batch."""
-    prompt_tokens: int = 0
-    """Prompt tokens computed."""
-    generated_tokens: int = 0
-    """Tokens chosen."""
-    running: int = 0
-    """Requests in the batch now."""
-    waiting: int = 0
-    """Requests that wait for a slot now."""
+    steps: int = 0  # rounds over the running batch
+    prompt_tokens: int = 0  # computed
+    generated_tokens: int = 0  # chosen
+    running: int = 0  # requests in the batch now
+    waiting: int = 0  # requests that wait for a slot now
 
 
 class Engine:
@@ -76,19 +70,16 @@ class Engine:
         model = model or self.model
         if model is None:
             raise GenerationError("no model is loaded: swap one in first")
-        capacity = context_tokens(model.transformer, self.config)
-        if len(request.prompt) > capacity:
-            raise GenerationError(
-                f"request {request.id}: the prompt has {len(request.prompt)} tokens and the context holds {capacity}; "
-                "shorten the prompt"
-            )
+        count, capacity = len(request.prompt), model.context_tokens
+        if count > capacity:
+            what = f"the prompt has {count} tokens and the context holds {capacity}; shorten the prompt"
+            raise GenerationError(f"request {request.id}: {what}")
         size = model.transformer.config.vocab_size
         if not all(0 <= token < size for token in request.prompt):
             raise GenerationError(f"request {request.id}: a prompt token is not from 0 to {size - 1}")
-        lane = self._lanes.get(model)
-        if lane is None:
-            lane = self._lanes[model] = Lane(model, self.config)
-        lane.waiting.append(Sequence(request, sink, model.version, model.vocabulary, capacity))
+        if model not in self._lanes:
+            self._lanes[model] = Lane(model, self.config)
+        self._lanes[model].waiting.append(Sequence(request, sink, model.version, model.vocabulary, capacity))
         self._count()
 
     def cancel(self, request_id: str) -> None:
@@ -97,7 +88,6 @@ class Engine:
             for sequence in [*lane.running, *lane.waiting]:
                 if sequence.request.id == request_id:
                     sequence.finish("cancelled")
-            lane.waiting = type(lane.waiting)(s for s in lane.waiting if not s.is_finished)
             lane.release()
         self._retire()
 
@@ -120,20 +110,12 @@ class Engine:
 
     def generate(self, requests: SequenceOf[Request]) -> list[Completion]:
         """Run requests together until all have ended; their completions in the order given."""
-        done: dict[int, Completion] = {}
-
-        def sink_of(place: int) -> Sink:
-            def sink(update: Update, /) -> None:
-                if update.completion is not None:
-                    done[place] = update.completion
-
-            return sink
-
-        for place, request in enumerate(requests):
-            self.submit(request, sink_of(place))
-        while len(done) < len(requests):
+        inboxes: list[list[Update]] = [[] for _ in requests]
+        for request, inbox in zip(requests, inboxes, strict=True):
+            self.submit(request, inbox.append)
+        while self.is_busy:
             self.step()
-        return [done[place] for place in range(len(requests))]
+        return [update.completion for inbox in inboxes for update in inbox if update.completion]
 
     def _forward(self, lane: Lane, group: list[tuple[Sequence, int]]) -> None:
         """One forward pass: compute each sequence's next tokens, score what was asked, choose where all is computed."""
@@ -143,21 +125,19 @@ class Engine:
         states = lane.model.transformer.states(tokens, cache=lane.cache, slots=slots, lengths=lengths)
         self.stats.forward_passes += 1
 
-        ready: list[tuple[int, Sequence]] = []
+        ready: list[tuple[Sequence, Tensor]] = []
         for row, (sequence, count) in enumerate(group):
             if sequence.computed < len(sequence.request.prompt):
                 self.stats.prompt_tokens += count
             if sequence.request.scores_prompt:
                 self._score_prompt(lane, sequence, states[row, :count])
             sequence.computed += count
-            if sequence.remaining == 0:
-                ready.append((row, sequence))
-        for _, sequence in ready:
-            if not sequence.wants_token:
-                sequence.finish_prompt()
-        ready = [(row, sequence) for row, sequence in ready if not sequence.is_finished]
+            if sequence.remaining == 0 and sequence.wants_token:
+                ready.append((sequence, states[row, count - 1]))
+            elif sequence.remaining == 0:
+                sequence.finish_text("length")
         if ready:
-            self._choose(lane, [sequence for _, sequence in ready], _last_states(states, ready, group))
+            self._choose(lane, [sequence for sequence, _ in ready], torch.stack([state for _, state in ready]))
 
     def _score_prompt(self, lane: Lane, sequence: Sequence, states: Tensor) -> None:
         """Score the prompt tokens that follow those just computed; states (count, hidden) predict them."""
@@ -174,17 +154,14 @@ class Engine:
         chosen = choose_tokens(logits, [sequence.sampler for sequence in sequences])
         self.stats.generated_tokens += len(chosen)
         scored = [row for row, sequence in enumerate(sequences) if sequence.request.scores_output]
-        scores: dict[int, tuple[float, tuple[tuple[int, float], ...]]] = {}
+        scores: dict[int, Score] = {}
         if scored:
             most = max(sequences[row].request.top_scores for row in scored)
             values = score(logits[scored], [chosen[row] for row in scored], most)
             scores = dict(zip(scored, values, strict=True))
         for row, (sequence, token) in enumerate(zip(sequences, chosen, strict=True)):
-            if row in scores:
-                logprob, top = scores[row]
-                sequence.append(token, logprob, top[: sequence.request.top_scores])
-            else:
-                sequence.append(token)
+            logprob, top = scores.get(row, (None, ()))
+            sequence.append(token, logprob, top[: sequence.request.top_scores])
 
     def _retire(self) -> None:
         """Drop lanes that are empty and not the current model's: their cache and weights go back."""
@@ -196,19 +173,10 @@ class Engine:
         self.stats.waiting = sum(len(lane.waiting) for lane in self._lanes.values())
 
 
-def score(logits: Tensor, tokens: SequenceOf[int], top: int) -> Scores:
+def score(logits: Tensor, tokens: SequenceOf[int], top: int) -> list[Score]:
     """Log-probabilities of ``tokens`` under ``logits`` (tokens, vocabulary), in fp32; and the ``top`` best."""
     logprobs = torch.log_softmax(logits.float(), dim=-1)
     own = logprobs.gather(-1, torch.tensor(list(tokens), device=logits.device)[:, None])[:, 0].tolist()
-    if top == 0:
-        return [(value, ()) for value in own]
     values, ids = logprobs.topk(min(top, logprobs.shape[-1]), dim=-1)
     alternatives = [tuple(zip(i, v, strict=True)) for i, v in zip(ids.tolist(), values.tolist(), strict=True)]
     return list(zip(own, alternatives, strict=True))
-
-
-def _last_states(states: Tensor, ready: list[tuple[int, Sequence]], group: list[tuple[Sequence, int]]) -> Tensor:
-    """The state at the last token of each ready row: (rows, time, hidden) to (ready, hidden)."""
-    if states.shape[1] == 1 and len(ready) == len(group):
-        return states[:, 0]
-    return states[[row for row, _ in ready], [group[row][1] - 1 for row, _ in ready]]

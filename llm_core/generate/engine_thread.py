@@ -28,7 +28,7 @@ class EngineThread:
         self.engine = engine
         self._threads = threads
         self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._is_closing = False
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
     def start(self) -> None:
@@ -60,18 +60,14 @@ class EngineThread:
 
     def close(self) -> None:
         """Finish what runs and waits, then end the thread."""
-
-        def order() -> None:
-            self._is_closing = True
-
-        self._orders.put(order)
+        self._orders.put(self._closing.set)
         if self._thread.is_alive():
             self._thread.join()
 
     def _run(self) -> None:
         if self._threads:
             torch.set_num_threads(self._threads)
-        while not (self._is_closing and not self.engine.is_busy):
+        while not (self._closing.is_set() and not self.engine.is_busy):
             if not self.engine.is_busy:
                 self._orders.get()()
             while not self._orders.empty():

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
+from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
 
 import torch
 
-from llm_core.generate.batch_plan import share_budget, split_rows
 from llm_core.generate.sequence import Sequence
 from llm_core.generate.text_stream import TokenBytes
 from llm_core.model.cache import Cache
@@ -19,12 +19,14 @@ from llm_core.model.transformer import Transformer
 class EngineModel:
     """A model version that can write: weights in evaluation mode, and the bytes of its tokens."""
 
-    version: str
-    """Name that each completion carries."""
+    version: str  # name that each completion carries
     transformer: Transformer
-    """The weights."""
     vocabulary: TokenBytes
-    """What its tokens stand for."""
+
+    @property
+    def context_tokens(self) -> int:
+        """Most tokens of prompt and completion together."""
+        return self.transformer.config.max_positions
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,6 @@ class EngineConfig:
 
     slots: int = 16
     """Most requests in the running batch, per model version."""
-    context_tokens: int = 0
-    """Most tokens of prompt and completion together (0 = the model's max_positions)."""
     step_tokens: int = 512
     """Most tokens computed in one step: a long prompt is cut into chunks of this, less what the others take."""
     pass_cost_tokens: int = 32
@@ -49,11 +49,9 @@ class Lane:
     """
 
     def __init__(self, model: EngineModel, config: EngineConfig) -> None:
-        transformer = model.transformer
+        shape, weight = model.transformer.config, model.transformer.norm.weight  # floating, in an int8 model too
         self.model = model
-        self.capacity = context_tokens(transformer, config)
-        weight = transformer.norm.weight  # floating, in an int8 model too
-        self.cache = Cache(transformer.config, config.slots, self.capacity, dtype=weight.dtype, device=weight.device)
+        self.cache = Cache(shape, config.slots, shape.max_positions, dtype=weight.dtype, device=weight.device)
         self.device = weight.device
         self.waiting: deque[Sequence] = deque()
         self.running: list[Sequence] = []
@@ -82,17 +80,11 @@ class Lane:
 
     def release(self) -> None:
         """Take finished sequences out, and free their slots."""
-        if any(sequence.is_finished for sequence in self.running):
-            for sequence in self.running:
-                if sequence.is_finished:
-                    heapq.heappush(self._free, sequence.slot)
-            self.running = [sequence for sequence in self.running if not sequence.is_finished]
-
-
-def context_tokens(transformer: Transformer, config: EngineConfig) -> int:
-    """Most tokens of prompt and completion together."""
-    most = transformer.config.max_positions
-    return min(config.context_tokens, most) if config.context_tokens else most
+        for sequence in self.running:
+            if sequence.is_finished:
+                heapq.heappush(self._free, sequence.slot)
+        self.running = [sequence for sequence in self.running if not sequence.is_finished]
+        self.waiting = deque(sequence for sequence in self.waiting if not sequence.is_finished)
 
 
 def pad_rows(rows: list[list[int]], device: torch.device) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -103,3 +95,35 @@ def pad_rows(rows: list[list[int]], device: torch.device) -> tuple[torch.Tensor,
         return torch.tensor(rows, device=device), None
     padded = [row + [0] * (longest - len(row)) for row in rows]
     return torch.tensor(padded, device=device), torch.tensor(lengths, device=device)
+
+
+def split_rows(lengths: SequenceOf[int], pass_cost_tokens: int) -> list[list[int]]:
+    """Split rows of unequal length into the groups that cost the least, each one forward pass.
+
+    A pass of n rows costs ``pass_cost_tokens`` (reading the weights, calling the kernels) plus n times its
+    longest row, since shorter rows are padded. Rows sorted by length are cut by dynamic programming, in
+    O(rows²); the answer holds row numbers, longest rows first.
+    """
+    order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
+    best: list[tuple[int, list[list[int]]]] = [(0, [])]  # cost and groups of the order's first rows
+    for end in range(1, len(order) + 1):
+        start = min(range(end), key=lambda at: best[at][0] + (end - at) * lengths[order[at]])
+        cost, groups = best[start]
+        cost += pass_cost_tokens + (end - start) * lengths[order[start]]
+        best.append((cost, [*groups, order[start:end]]))
+    return best[-1][1]
+
+
+def share_budget(remaining: SequenceOf[int], budget_tokens: int) -> list[int]:
+    """How many tokens each row computes in this step: one each, then the rest of the budget in row order.
+
+    Every row moves, so a long prompt never holds up those that are already writing; it is computed in
+    chunks beside them.
+    """
+    spare = max(0, budget_tokens - len(remaining))
+    shares = []
+    for wanted in remaining:
+        extra = min(wanted - 1, spare)
+        spare -= extra
+        shares.append(1 + extra)
+    return shares

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal
 
 from llm_core.generate.errors import GenerationError
 from llm_core.generate.sampling import Sampling
@@ -13,36 +14,26 @@ FinishReason = Literal["stop", "length", "cancelled", "error"]
 
 @dataclass(frozen=True)
 class Request:
-    """One prompt to be continued."""
+    """One prompt to be continued.
 
-    id: str
-    """Name of the request, unique among those that run."""
-    prompt: tuple[int, ...]
-    """Token ids to continue; at least one."""
-    max_tokens: int
-    """Most tokens to generate; 0 only scores the prompt."""
+    Raises:
+        GenerationError: if the prompt is empty.
+    """
+
+    id: str  # unique among those that run
+    prompt: tuple[int, ...]  # token ids, at least one
+    max_tokens: int  # most tokens to generate; 0 only scores the prompt
     sampling: Sampling = field(default_factory=Sampling)
-    """How tokens are chosen."""
-    stop: tuple[str, ...] = ()
-    """Strings that end the text; the one found is not part of it."""
-    end_ids: frozenset[int] = frozenset()
-    """Token ids that end the text and are not part of it."""
-    scores_prompt: bool = False
-    """Whether each prompt token gets its log-probability."""
-    scores_output: bool = False
-    """Whether each generated token gets its log-probability."""
-    top_scores: int = 0
-    """How many of the likeliest alternatives each scored token carries."""
-    streams: bool = False
-    """Whether pieces are delivered as they come, or all at the end."""
+    stop: tuple[str, ...] = ()  # strings that end the text; the one found is not part of it
+    end_ids: frozenset[int] = frozenset()  # token ids that end the text and are not part of it
+    scores_prompt: bool = False  # each prompt token gets its log-probability
+    scores_output: bool = False  # each generated token gets its log-probability
+    top_scores: int = 0  # how many of the likeliest alternatives each scored token carries
+    streams: bool = False  # pieces are delivered as they come, not all at the end
 
     def __post_init__(self) -> None:
         if not self.prompt:
             raise GenerationError(f"request {self.id}: the prompt has no tokens; give at least one")
-        if self.max_tokens < 0 or self.top_scores < 0:
-            raise GenerationError(f"request {self.id}: max_tokens and top_scores cannot be negative")
-        if "" in self.stop:
-            raise GenerationError(f"request {self.id}: an empty stop string would end every text; leave it out")
 
 
 @dataclass(frozen=True)
@@ -50,48 +41,36 @@ class ScoredToken:
     """One token with what the model thought of it."""
 
     id: int
-    """Token id."""
-    logprob: float | None
-    """Natural log-probability given all tokens before it; None for a prompt's first, and where not asked for."""
-    top: tuple[tuple[int, float], ...] = ()
-    """The likeliest token ids at this place and their log-probabilities, likeliest first."""
-    offset: int = 0
-    """For a generated token, where in the completion's text it begins, in characters."""
+    logprob: float | None  # natural, given all tokens before it; None for a prompt's first, and where not asked for
+    top: tuple[tuple[int, float], ...] = ()  # the likeliest ids at this place with theirs, likeliest first
+    offset: int = 0  # where a generated token begins in the completion's text, in characters
 
 
 @dataclass(frozen=True)
 class Completion:
     """The whole answer to a request."""
 
-    version: str
-    """Version of the model that wrote it, from first token to last."""
-    text: str
-    """Generated text, without the stop string or end token."""
-    tokens: tuple[ScoredToken, ...]
-    """Generated tokens, the end token and those of the stop string included."""
-    prompt: tuple[ScoredToken, ...]
-    """Prompt tokens with their scores, if asked for."""
+    version: str  # of the model that wrote it, from first token to last
+    text: str  # without the stop string or end token
+    tokens: tuple[ScoredToken, ...]  # the generated ones, the end token and those of the stop string included
+    prompt: tuple[ScoredToken, ...]  # the prompt's, if they were to be scored
     finish_reason: FinishReason
-    """Why it ended: a stop string or end token, the token limit, the caller, or an error."""
-    error: str | None = None
-    """What went wrong, for the reason "error"."""
+    error: str | None = None  # what went wrong, for the reason "error"
 
 
 @dataclass(frozen=True)
 class Update:
     """News of one request: a piece of text and its tokens; the last one carries the completion."""
 
-    text: str
-    """Characters to append; whole ones, and never part of a stop string."""
-    tokens: tuple[ScoredToken, ...]
-    """Tokens generated since the last update."""
-    prompt: tuple[ScoredToken, ...]
-    """The scored prompt, in the first update only."""
-    completion: Completion | None = None
-    """The whole answer, in the last update only."""
+    text: str  # whole characters to append, never part of a stop string
+    tokens: tuple[ScoredToken, ...]  # generated since the last update
+    prompt: tuple[ScoredToken, ...]  # the scored prompt, in the first update only
+    completion: Completion | None = None  # in the last update only
+
+    @property
+    def finish_reason(self) -> FinishReason | None:
+        return self.completion.finish_reason if self.completion else None
 
 
-class Sink(Protocol):
-    """Takes the updates of one request, on the thread that steps the engine; must not block."""
-
-    def __call__(self, update: Update, /) -> None: ...
+Sink = Callable[[Update], None]
+"""Takes the updates of one request, on the thread that steps the engine; must not block."""

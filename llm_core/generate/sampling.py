@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -19,12 +19,9 @@ LIKELIEST_FIRST = 256
 class Sampling:
     """How one request chooses its tokens."""
 
-    temperature: float = 1.0
-    """Divisor of the logits (≥ 0); 0 always takes the most likely token."""
-    top_p: float = 1.0
-    """Probability mass (0 < p ≤ 1) of the smallest set of likeliest tokens that is sampled from."""
-    seed: int = 0
-    """Seed of this request's own stream of draws."""
+    temperature: float = 1.0  # divisor of the logits (≥ 0); 0 always takes the most likely token
+    top_p: float = 1.0  # mass (0 < p ≤ 1) of the smallest set of likeliest tokens that is sampled from
+    seed: int = 0  # of this request's own stream of draws
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.temperature <= 100.0:
@@ -33,7 +30,6 @@ class Sampling:
             raise GenerationError(f"top_p is {self.top_p}: give a number above 0 and at most 1")
 
 
-@dataclass
 class Sampler:
     """One request's stream of draws.
 
@@ -42,11 +38,8 @@ class Sampler:
     never on who shares the batch or in which order rows are served.
     """
 
-    sampling: Sampling
-    draws: random.Random = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.draws = random.Random(self.sampling.seed)
+    def __init__(self, sampling: Sampling) -> None:
+        self.sampling, self.draws = sampling, random.Random(sampling.seed)
 
 
 def choose_tokens(logits: Tensor, samplers: Sequence[Sampler]) -> list[int]:

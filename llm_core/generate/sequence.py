@@ -28,11 +28,10 @@ class Sequence:
         self._version = version
         self._stream = TextStream(vocabulary)
         self._stop = StopScanner(request.stop)
-        self._decoded = 0
-        self._text: list[str] = []
+        self._decoded = 0  # characters, those of a stop string included
+        self._text = ""
         self._output: list[ScoredToken] = []
-        self._delivered = 0
-        self._prompt_delivered = False
+        self._delivered_text = self._delivered_tokens = 0
         if request.scores_prompt:
             self.prompt_scores.append(ScoredToken(request.prompt[0], None))
 
@@ -51,47 +50,33 @@ class Sequence:
         self.tokens.append(token)
         self._output.append(ScoredToken(token, logprob, top, offset=self._decoded))
         if token in self.request.end_ids:
-            self._finish_text("stop")
+            self.finish_text("stop")
             return
         piece = self._stream.push(token)
         self._decoded += len(piece)
-        shown = self._stop.push(piece) if piece else ""
+        self._text += self._stop.push(piece)
         if self._stop.found is not None:
-            self._text.append(shown)
-            self.finish("stop", shown)
+            self.finish("stop")
         elif not self.wants_token:
-            self._finish_text("length", shown)
-        else:
-            self._text.append(shown)
-            if self.request.streams and shown:
-                self._deliver(shown)
+            self.finish_text("length")
+        elif self.request.streams and len(self._text) > self._delivered_text:
+            self._deliver(None)
 
-    def finish_prompt(self) -> None:
-        """End a request that only wanted its prompt scored."""
-        self._finish_text("length")
+    def finish_text(self, reason: FinishReason) -> None:
+        """End the request where its text ends: what was held back belongs to it."""
+        self._text += self._stop.push(self._stream.close())
+        self._text += self._stop.close()
+        self.finish(reason)
 
-    def finish(self, reason: FinishReason, piece: str = "", error: str | None = None) -> None:
+    def finish(self, reason: FinishReason, error: str | None = None) -> None:
         """End the request and deliver its completion."""
         self.is_finished = True
-        completion = Completion(
-            version=self._version,
-            text="".join(self._text),
-            tokens=tuple(self._output),
-            prompt=tuple(self.prompt_scores),
-            finish_reason=reason,
-            error=error,
-        )
-        self._deliver(piece if self.request.streams else completion.text, completion)
+        tokens, prompt = tuple(self._output), tuple(self.prompt_scores)
+        self._deliver(Completion(self._version, self._text, tokens, prompt, reason, error))
 
-    def _finish_text(self, reason: FinishReason, shown: str = "") -> None:
-        last = self._stop.push(self._stream.close())
-        if self._stop.found is None:
-            last += self._stop.close()
-        self._text.append(shown + last)
-        self.finish(reason, shown + last)
-
-    def _deliver(self, text: str, completion: Completion | None = None) -> None:
-        tokens = tuple(self._output[self._delivered :])
-        prompt = () if self._prompt_delivered else tuple(self.prompt_scores)
-        self._delivered, self._prompt_delivered = len(self._output), True
+    def _deliver(self, completion: Completion | None) -> None:
+        tokens = tuple(self._output[self._delivered_tokens :])
+        prompt = () if self._delivered_tokens else tuple(self.prompt_scores)  # every update but the last has tokens
+        text = self._text[self._delivered_text :]
+        self._delivered_text, self._delivered_tokens = len(self._text), len(self._output)
         self._sink(Update(text, tokens, prompt, completion))

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import codecs
 import json
-from functools import cache
 
 from tokenizers import Tokenizer
 
 from llm_core.generate.errors import GenerationError
 
 
-@cache
 def byte_alphabet() -> dict[str, int]:
     """The printable characters that stand for the 256 bytes in a byte-level vocabulary (GPT-2's table)."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = [byte for byte in range(256) if byte not in set(printable)]
-    alphabet = {chr(byte): byte for byte in printable}
-    alphabet.update({chr(0x100 + offset): byte for offset, byte in enumerate(others)})
-    return alphabet
+    others = [byte for byte in range(256) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {chr(0x100 + at): byte for at, byte in enumerate(others)}
 
 
 class TokenBytes:
@@ -34,21 +30,16 @@ class TokenBytes:
     def __init__(self, tokenizer: Tokenizer) -> None:
         decoder = json.loads(tokenizer.to_str()).get("decoder") or {}
         if decoder.get("type") != "ByteLevel":
-            raise GenerationError(
-                f"the tokenizer's decoder is {decoder.get('type')}, not ByteLevel: serve a byte-level BPE"
-            )
+            kind = decoder.get("type")
+            raise GenerationError(f"the tokenizer's decoder is {kind}, not ByteLevel: serve a byte-level BPE")
         alphabet = byte_alphabet()
         added = tokenizer.get_added_tokens_decoder()
-        size = tokenizer.get_vocab_size(with_added_tokens=True)
         self.tokenizer = tokenizer
         self.special: dict[str, int] = {token.content: id_ for id_, token in added.items() if token.special}
         self.special_ids = frozenset(self.special.values())
-        self.bytes: list[bytes] = [b""] * size
+        self.bytes: list[bytes] = [b""] * tokenizer.get_vocab_size(with_added_tokens=True)
         for token, id_ in tokenizer.get_vocab(with_added_tokens=True).items():
-            if id_ in added:
-                self.bytes[id_] = token.encode()
-            else:
-                self.bytes[id_] = bytes(alphabet[character] for character in token)
+            self.bytes[id_] = token.encode() if id_ in added else bytes(alphabet[character] for character in token)
 
     def of(self, token: int) -> bytes:
         """The bytes of `token`; none for an id that the model knows and the tokenizer does not (padding)."""

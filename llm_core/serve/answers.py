@@ -4,29 +4,82 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from llm_core.generate.request import Completion, Update
+from llm_core.generate.request import Update
 from llm_core.serve.errors import APIError
 from llm_core.serve.job import Job
 from llm_core.serve.service import Service
 
-logger = logging.getLogger(__name__)
-
 Choice = dict[str, Any]
+Writer = Callable[[int, Update, bool], Iterator[Choice]]
+"""Writes the choices of an update of the prompt with this index; the last argument is whether it is its first."""
 
 
-def envelope(job: Job, kind: str, **fields: Any) -> dict[str, Any]:
+async def answer(service: Service, http: Request, job: Job, write: Writer) -> Response:
+    """Run a job and answer it; a client that leaves ends it.
+
+    Raises:
+        APIError: as the service's ``updates``, until a stream has begun.
+    """
+    return await (_answer_stream(service, job, write) if job.streams else _answer_whole(service, http, job, write))
+
+
+async def _answer_whole(service: Service, http: Request, job: Job, write: Writer) -> Response:
+    work = asyncio.ensure_future(_updates(service, job))
+    left = asyncio.ensure_future(_disconnected(http))
+    try:
+        await asyncio.wait({work, left}, return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            return Response(status_code=499)  # nobody reads it; it is how the request is counted
+        updates = work.result()
+    finally:
+        work.cancel()
+        left.cancel()
+    choices = [choice for index, update in updates for choice in write(index, update, True)]
+    tokens = sum(len(update.tokens) for _, update in updates)
+    return JSONResponse(_envelope(job, choices=choices, usage=_usage(job, tokens)), headers={"x-request-id": job.id})
+
+
+async def _answer_stream(service: Service, job: Job, write: Writer) -> Response:
+    updates = service.updates(job)
+    first = await anext(updates)  # what is refused is still answered as a plain error
+
+    async def events() -> AsyncIterator[str]:
+        begun: set[int] = set()
+        tokens = 0
+        item: tuple[int, Update] | None = first
+        try:
+            while item is not None:
+                index, update = item
+                tokens += len(update.tokens)
+                for choice in write(index, update, index not in begun):
+                    yield _event(_envelope(job, choices=[choice]))
+                begun.add(index)
+                item = await anext(updates, None)
+            if job.includes_usage:
+                yield _event(_envelope(job, choices=[], usage=_usage(job, tokens)))
+            yield "data: [DONE]\n\n"
+        except APIError as error:  # too late for a status: the last event says it
+            yield _event(error.body)
+        finally:
+            await updates.aclose()
+
+    service.metrics.first_token_s.labels(job.endpoint.path).observe(job.latency_s)
+    headers = {"x-request-id": job.id, "cache-control": "no-cache", "x-accel-buffering": "no"}
+    return StreamingResponse(events(), media_type="text/event-stream", headers=headers)
+
+
+def _envelope(job: Job, **fields: Any) -> dict[str, Any]:
     """The fields that every response and every chunk has; the model's version is named beside OpenAI's own fields."""
     version = job.model.version
     return {
         "id": job.id,
-        "object": kind,
+        "object": job.endpoint.chunk_kind if job.streams else job.endpoint.kind,
         "created": int(job.time_s),
         "model": version.name,
         "model_version": version.version,
@@ -35,85 +88,19 @@ def envelope(job: Job, kind: str, **fields: Any) -> dict[str, Any]:
     }
 
 
-def usage(job: Job, completion_tokens: int) -> dict[str, int]:
+def _usage(job: Job, completion_tokens: int) -> dict[str, int]:
     prompt_tokens = sum(len(prompt.tokens) for prompt in job.prompts)
-    return {
-        "prompt_tokens": prompt_tokens,
-        "completion_tokens": completion_tokens,
-        "total_tokens": prompt_tokens + completion_tokens,
-    }
-
-
-async def answer_whole(
-    service: Service, http: Request, job: Job, kind: str, choice: Callable[[int, Completion], Choice]
-) -> Response:
-    """Run a job and answer with all its choices; a client that leaves ends it."""
-    work = asyncio.ensure_future(service.completions(job))
-    left = asyncio.ensure_future(_disconnected(http))
-    try:
-        await asyncio.wait({work, left}, return_when=asyncio.FIRST_COMPLETED)
-        if not work.done():
-            return Response(status_code=499)  # nobody reads it; it is how the request is counted
-        completions = work.result()
-    finally:
-        work.cancel()
-        left.cancel()
-    choices = [choice(index, completion) for index, completion in enumerate(completions)]
-    tokens = sum(len(completion.tokens) for completion in completions)
-    return JSONResponse(
-        envelope(job, kind, choices=choices, usage=usage(job, tokens)), headers={"x-request-id": job.id}
-    )
-
-
-async def answer_stream(
-    service: Service, job: Job, kind: str, pieces: Callable[[int, Update, bool], Iterator[Choice]]
-) -> Response:
-    """Run a job and answer with its pieces as they come; refusals are still answered as plain errors.
-
-    ``pieces`` makes the choices of an update; its last argument says whether it is the prompt's first.
-    """
-    updates = service.updates(job)
-    first = await anext(updates)
-    _raise_failure(first[1])
-
-    async def events() -> AsyncIterator[str]:
-        started: set[int] = set()
-        tokens = 0
-        try:
-            async for index, update in _chain(first, updates):
-                _raise_failure(update)
-                tokens += len(update.tokens)
-                for choice in pieces(index, update, index not in started):
-                    yield _event(envelope(job, kind, choices=[choice]))
-                started.add(index)
-            if job.options.includes_usage:
-                yield _event(envelope(job, kind, choices=[], usage=usage(job, tokens)))
-            yield "data: [DONE]\n\n"
-        except APIError as error:  # too late for a status: the last event says it
-            yield _event(error.body)
-        finally:
-            await updates.aclose()
-
-    service.metrics.first_token_s.labels(job.endpoint).observe(job.latency_s)
-    headers = {"x-request-id": job.id, "cache-control": "no-cache", "x-accel-buffering": "no"}
-    return StreamingResponse(events(), media_type="text/event-stream", headers=headers)
-
-
-def _raise_failure(update: Update) -> None:
-    if update.completion is not None and update.completion.finish_reason == "error":
-        raise APIError(500, f"the model failed on this request: {update.completion.error}")
+    total_tokens = prompt_tokens + completion_tokens
+    return {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens, "total_tokens": total_tokens}
 
 
 def _event(body: dict[str, Any]) -> str:
     return f"data: {json.dumps(body, ensure_ascii=False, allow_nan=False)}\n\n"
 
 
-async def _chain(
-    first: tuple[int, Update], rest: AsyncIterator[tuple[int, Update]]
-) -> AsyncIterator[tuple[int, Update]]:
-    yield first
-    async for item in rest:
-        yield item
+async def _updates(service: Service, job: Job) -> list[tuple[int, Update]]:
+    """The one update of each prompt, in their order."""
+    return sorted([item async for item in service.updates(job)], key=lambda item: item[0])
 
 
 async def _disconnected(http: Request) -> None:

@@ -4,36 +4,35 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
 
-from fastapi import APIRouter, Request, Response
+from fastapi import FastAPI, Request, Response
 
-from llm_core.generate.request import Completion, ScoredToken, Update
-from llm_core.serve.answers import Choice, answer_stream, answer_whole
-from llm_core.serve.bodies import ChatBody, max_tokens_of, refuse_unsupported, sampling_of, stops_of, top_scores_of
+from llm_core.generate.request import Update
+from llm_core.serve.answers import Choice, answer
+from llm_core.serve.bodies import ChatBody
 from llm_core.serve.chat_template import ChatError
 from llm_core.serve.errors import APIError
-from llm_core.serve.job import Job, JobOptions, Prompt, check_context, new_id
+from llm_core.serve.job import Endpoint, Job, Prompt
 from llm_core.serve.logprobs import chat_logprobs
+from llm_core.serve.prepare import make_job, model_for
 from llm_core.serve.service import Service
 
-ENDPOINT = "/v1/chat/completions"
-KIND = "chat.completion"
+CHAT = Endpoint(
+    "/v1/chat/completions", "chat.completion", "chat.completion.chunk", "chatcmpl", "messages", "top_logprobs"
+)
+DEFAULT_MAX_TOKENS = 256
+"""Unless the context has less left."""
 
 
-def chat_routes(service: Service) -> APIRouter:
-    """The endpoint over ``service``."""
-    router = APIRouter()
+def add_chat(app: FastAPI, service: Service) -> None:
+    """Answer at this path, by ``service``."""
 
-    @router.post(ENDPOINT, response_model=None)
+    @app.post(CHAT.path, response_model=None)
     async def chat(body: ChatBody, http: Request) -> Response:
         """Write the assistant's next turn."""
         job = await asyncio.to_thread(prepare, service, body)
-        turn = AssistantTurn(job, shows_logprobs=bool(body.logprobs))
-        if body.stream:
-            return await answer_stream(service, job, f"{KIND}.chunk", turn.pieces)
-        return await answer_whole(service, http, job, KIND, turn.choice)
-
-    return router
+        return await answer(service, http, job, partial(write_pieces if body.stream else write_turn, job, body))
 
 
 def prepare(service: Service, body: ChatBody) -> Job:
@@ -42,61 +41,40 @@ def prepare(service: Service, body: ChatBody) -> Job:
     Raises:
         APIError: 4xx for what is asked wrongly, 503 while there is no model.
     """
-    refuse_unsupported(body)
+    model = model_for(service, body)
     if body.top_logprobs and not body.logprobs:
         raise APIError(400, "top_logprobs needs logprobs=true", param="top_logprobs")
-    config, model = service.config, service.model(body.model)
     try:
         text = model.chat.render(body.messages)
     except ChatError as error:
         raise APIError(400, str(error), param="messages") from error
     prompt = Prompt(text, model.encode(text, is_templated=True))
-    asked = body.max_tokens if body.max_completion_tokens is None else body.max_completion_tokens
-    context = service.context_tokens(model)
-    # A chat that does not say how much it wants gets what the context has left.
-    room = max(1, context - len(prompt.tokens))
-    max_tokens = max_tokens_of(asked, min(config.default_chat_max_tokens, room), config)
-    check_context([prompt], max_tokens, context, "messages")
-    options = JobOptions(
-        sampling=sampling_of(body),
-        stops=stops_of(body, config),
-        max_tokens=max_tokens,
-        scores_prompt=service.logs,
-        scores_output=bool(body.logprobs),
-        top_scores=top_scores_of(body.top_logprobs, config, "top_logprobs"),
-        streams=bool(body.stream),
-        includes_usage=bool(body.stream_options and body.stream_options.include_usage),
+    return make_job(
+        service,
+        CHAT,
+        model,
+        body,
+        [prompt],
+        max_tokens=body.max_tokens if body.max_completion_tokens is None else body.max_completion_tokens,
+        default_max_tokens=max(1, min(DEFAULT_MAX_TOKENS, model.context_tokens - len(prompt.tokens))),
+        logprobs=(body.top_logprobs or 0) if body.logprobs else None,
     )
-    return Job(endpoint=ENDPOINT, model=model, prompts=(prompt,), options=options, id=new_id("chatcmpl"))
 
 
-class AssistantTurn:
-    """Writes the choice of one job."""
+def write_turn(job: Job, body: ChatBody, index: int, update: Update, _: bool) -> Iterator[Choice]:
+    """The whole turn."""
+    message = {"role": "assistant", "content": update.text}
+    logprobs = chat_logprobs(job.model.vocabulary, update.tokens) if body.logprobs else None
+    yield {"index": index, "message": message, "logprobs": logprobs, "finish_reason": update.finish_reason}
 
-    def __init__(self, job: Job, *, shows_logprobs: bool) -> None:
-        self._job = job
-        self._shows_logprobs = shows_logprobs
 
-    def choice(self, index: int, completion: Completion) -> Choice:
-        """The whole turn."""
-        return {
-            "index": index,
-            "message": {"role": "assistant", "content": completion.text},
-            "logprobs": self._logprobs(completion.tokens),
-            "finish_reason": completion.finish_reason,
-        }
-
-    def pieces(self, index: int, update: Update, is_first: bool) -> Iterator[Choice]:
-        """An update's part of the turn: who speaks, what is said, and why it ended, each in its own chunk."""
-        if is_first:
-            yield self._delta(index, {"role": "assistant", "content": ""})
-        if update.text or update.tokens:
-            yield {**self._delta(index, {"content": update.text}), "logprobs": self._logprobs(update.tokens)}
-        if update.completion is not None:
-            yield {**self._delta(index, {}), "finish_reason": update.completion.finish_reason}
-
-    def _delta(self, index: int, delta: dict[str, str]) -> Choice:
-        return {"index": index, "delta": delta, "logprobs": None, "finish_reason": None}
-
-    def _logprobs(self, tokens: tuple[ScoredToken, ...]) -> Choice | None:
-        return chat_logprobs(self._job.model.engine_model.vocabulary, tokens) if self._shows_logprobs else None
+def write_pieces(job: Job, body: ChatBody, index: int, update: Update, is_first: bool) -> Iterator[Choice]:
+    """An update's part of the turn: who speaks, what is said, and why it ended, each in its own chunk."""
+    empty: Choice = {"index": index, "delta": {}, "logprobs": None, "finish_reason": None}
+    if is_first:
+        yield {**empty, "delta": {"role": "assistant", "content": ""}}
+    if update.text or update.tokens:
+        logprobs = chat_logprobs(job.model.vocabulary, update.tokens) if body.logprobs else None
+        yield {**empty, "delta": {"content": update.text}, "logprobs": logprobs}
+    if update.completion is not None:
+        yield {**empty, "finish_reason": update.finish_reason}

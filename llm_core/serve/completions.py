@@ -4,43 +4,33 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
 
-from fastapi import APIRouter, Request, Response
+from fastapi import FastAPI, Request, Response
 
-from llm_core.generate.request import Completion, ScoredToken, Update
-from llm_core.serve.answers import Choice, answer_stream, answer_whole
-from llm_core.serve.bodies import (
-    CompletionBody,
-    max_tokens_of,
-    refuse_unsupported,
-    sampling_of,
-    stops_of,
-    top_scores_of,
-)
+from llm_core.generate.request import Update
+from llm_core.serve.answers import Choice, answer
+from llm_core.serve.bodies import CompletionBody
 from llm_core.serve.errors import APIError
-from llm_core.serve.job import Job, JobOptions, Prompt, check_context, new_id
+from llm_core.serve.job import Endpoint, Job, Prompt
 from llm_core.serve.loaded import LoadedModel
 from llm_core.serve.logprobs import completion_logprobs, decode, text_offsets
+from llm_core.serve.prepare import make_job, model_for
 from llm_core.serve.service import Service
 
-ENDPOINT = "/v1/completions"
-KIND = "text_completion"
+COMPLETIONS = Endpoint("/v1/completions", "text_completion", "text_completion", "cmpl", "prompt", "logprobs")
+DEFAULT_MAX_TOKENS = 16
+"""OpenAI's."""
 
 
-def completion_routes(service: Service) -> APIRouter:
-    """The endpoint over ``service``."""
-    router = APIRouter()
+def add_completions(app: FastAPI, service: Service) -> None:
+    """Answer at this path, by ``service``."""
 
-    @router.post(ENDPOINT, response_model=None)
+    @app.post(COMPLETIONS.path, response_model=None)
     async def complete(body: CompletionBody, http: Request) -> Response:
         """Continue one prompt or several."""
         job = await asyncio.to_thread(prepare, service, body)
-        text = CompletionText(job, echoes=bool(body.echo), shows_logprobs=body.logprobs is not None)
-        if body.stream:
-            return await answer_stream(service, job, KIND, text.pieces)
-        return await answer_whole(service, http, job, KIND, text.choice)
-
-    return router
+        return await answer(service, http, job, partial(write_choice, job, body))
 
 
 def prepare(service: Service, body: CompletionBody) -> Job:
@@ -49,25 +39,22 @@ def prepare(service: Service, body: CompletionBody) -> Job:
     Raises:
         APIError: 4xx for what is asked wrongly, 503 while there is no model.
     """
-    refuse_unsupported(body)
-    config, model = service.config, service.model(body.model)
-    prompts = prompts_of(body, model, config.max_prompts)
-    max_tokens = max_tokens_of(body.max_tokens, config.default_max_tokens, config)
-    check_context(prompts, max_tokens, service.context_tokens(model), "prompt")
-    options = JobOptions(
-        sampling=sampling_of(body),
-        stops=stops_of(body, config),
-        max_tokens=max_tokens,
-        scores_prompt=service.logs or (bool(body.echo) and body.logprobs is not None),
-        scores_output=body.logprobs is not None,
-        top_scores=top_scores_of(body.logprobs, config, "logprobs"),
-        streams=bool(body.stream),
-        includes_usage=bool(body.stream_options and body.stream_options.include_usage),
+    model = model_for(service, body)
+    prompts = prompts_of(body, model, service.config.max_prompts)
+    return make_job(
+        service,
+        COMPLETIONS,
+        model,
+        body,
+        prompts,
+        max_tokens=body.max_tokens,
+        default_max_tokens=DEFAULT_MAX_TOKENS,
+        logprobs=body.logprobs,
+        scores_prompt=bool(body.echo) and body.logprobs is not None,
     )
-    return Job(endpoint=ENDPOINT, model=model, prompts=prompts, options=options, id=new_id("cmpl"))
 
 
-def prompts_of(body: CompletionBody, model: LoadedModel, most: int) -> tuple[Prompt, ...]:
+def prompts_of(body: CompletionBody, model: LoadedModel, most: int) -> list[Prompt]:
     """The prompts as text and tokens, whichever they were given as.
 
     Raises:
@@ -78,7 +65,6 @@ def prompts_of(body: CompletionBody, model: LoadedModel, most: int) -> tuple[Pro
         given = [given]  # type: ignore[assignment]
     if not 1 <= len(given) <= most:
         raise APIError(400, f"prompt has {len(given)} prompts; give 1 to {most}", param="prompt")
-    vocabulary = model.engine_model.vocabulary
     size = model.engine_model.transformer.config.vocab_size
     prompts = []
     for item in given:
@@ -89,49 +75,19 @@ def prompts_of(body: CompletionBody, model: LoadedModel, most: int) -> tuple[Pro
         unknown = next((token for token in tokens if not 0 <= token < size), None)
         if unknown is not None:
             raise APIError(400, f"prompt has the token id {unknown}; ids go from 0 to {size - 1}", param="prompt")
-        prompts.append(Prompt(decode(vocabulary, tokens), tokens))
-    return tuple(prompts)
+        prompts.append(Prompt(decode(model.vocabulary, tokens), tokens))
+    return prompts
 
 
-class CompletionText:
-    """Writes the choices of one job."""
-
-    def __init__(self, job: Job, *, echoes: bool, shows_logprobs: bool) -> None:
-        self._job = job
-        self._echoes = echoes
-        self._shows_logprobs = shows_logprobs
-
-    def choice(self, index: int, completion: Completion) -> Choice:
-        """A whole choice."""
-        return self._write(index, completion.text, completion.tokens, completion.prompt, completion, is_first=True)
-
-    def pieces(self, index: int, update: Update, is_first: bool) -> Iterator[Choice]:
-        """The choice of one update; the first one echoes."""
-        yield self._write(index, update.text, update.tokens, update.prompt, update.completion, is_first=is_first)
-
-    def _write(
-        self,
-        index: int,
-        text: str,
-        tokens: tuple[ScoredToken, ...],
-        scored_prompt: tuple[ScoredToken, ...],
-        completion: Completion | None,
-        *,
-        is_first: bool,
-    ) -> Choice:
-        prompt, vocabulary = self._job.prompts[index], self._job.model.engine_model.vocabulary
-        echo = prompt.text if self._echoes and is_first else ""
-        logprobs = None
-        if self._shows_logprobs:
-            shift = len(prompt.text) if self._echoes else 0
-            offsets = [shift + token.offset for token in tokens]
-            if self._echoes and is_first:
-                tokens = (*scored_prompt, *tokens)
-                offsets = text_offsets(vocabulary, prompt.tokens) + offsets
-            logprobs = completion_logprobs(vocabulary, tokens, offsets)
-        return {
-            "index": index,
-            "text": echo + text,
-            "logprobs": logprobs,
-            "finish_reason": completion.finish_reason if completion else None,
-        }
+def write_choice(job: Job, body: CompletionBody, index: int, update: Update, is_first: bool) -> Iterator[Choice]:
+    """The choice of an update, whole or a piece; a prompt's first one echoes it."""
+    prompt, vocabulary, echoes = job.prompts[index], job.model.vocabulary, bool(body.echo) and is_first
+    logprobs = None
+    if body.logprobs is not None:
+        shift = len(prompt.text) if body.echo else 0
+        tokens, offsets = update.tokens, [shift + token.offset for token in update.tokens]
+        if echoes:
+            tokens, offsets = (*update.prompt, *tokens), [*text_offsets(vocabulary, prompt.tokens), *offsets]
+        logprobs = completion_logprobs(vocabulary, tokens, offsets)
+    text = prompt.text + update.text if echoes else update.text
+    yield {"index": index, "text": text, "logprobs": logprobs, "finish_reason": update.finish_reason}

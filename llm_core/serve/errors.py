@@ -14,8 +14,8 @@ from llm_core.errors import LLMCoreError
 
 logger = logging.getLogger(__name__)
 
-KINDS = {400: "invalid_request_error", 404: "not_found_error", 413: "invalid_request_error", 429: "rate_limit_error"}
-"""OpenAI's error type of each status; the others are "server_error" from 500 on, else invalid requests."""
+KINDS = {404: "not_found_error", 429: "rate_limit_error"}
+"""OpenAI's error type of some statuses; the others are "server_error" from 500 on, else invalid requests."""
 
 
 class APIError(LLMCoreError):
@@ -28,8 +28,7 @@ class APIError(LLMCoreError):
         self.status = status
         self.message = _writable(message)
         self.param = None if param is None else _writable(param)
-        self.code = code
-        self.retry_after_s = retry_after_s
+        self.code, self.retry_after_s = code, retry_after_s
 
     @property
     def body(self) -> dict[str, Any]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 
 from llm_core.serve.config import ServeConfig
 from llm_core.serve.loaded import LoadedModel, load
-from llm_core.serve.source import ModelSource, ModelVersion
+from llm_core.serve.source import ModelSource
 
 logger = logging.getLogger(__name__)
 
@@ -24,13 +23,8 @@ class Follower:
         self.loaded: LoadedModel | None = None
         self.error: str | None = None
         self.failures = 0
-        self._source = source
-        self._config = config
-        self._on_load = on_load
-        self._failed: ModelVersion | None = None
-        self._retry_at = 0.0
+        self._source, self._config, self._on_load = source, config, on_load
         self._refreshing = threading.Lock()
-        self._has_loaded = threading.Event()
         self._is_closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="model-follower", daemon=True)
 
@@ -42,35 +36,21 @@ class Follower:
         if self._thread.is_alive():
             self._thread.join()
 
-    def wait_until_loaded(self, timeout_s: float) -> bool:
-        """Whether a model is loaded, waiting for the first at most so long."""
-        return self._has_loaded.wait(timeout_s)
-
     def refresh(self) -> None:
         """Ask the source once, and take what it has; returns when the new version (if any) is in place."""
         with self._refreshing:
+            what = "the model source does not answer"
             try:
                 version = self._source.current()
-            except Exception as error:  # the source is the caller's code: whatever it raises, the old model serves on
-                self._fail(f"the model source does not answer: {type(error).__name__}: {error}")
-                return
-            if self.loaded is not None and version == self.loaded.version:
-                self.error = self._failed = None
-                return
-            if version == self._failed and time.monotonic() < self._retry_at:
-                return
-            try:
-                loaded = load(version, self._config.device)
-            except Exception as error:  # readers of damaged files raise anything; the old model serves on
-                self._failed = version
-                self._retry_at = time.monotonic() + self._config.retry_load_s
-                self._fail(f"{version.name} version {version.version} does not load: {type(error).__name__}: {error}")
-                return
-            self._on_load(loaded)
-            self.loaded = loaded
-            self.error = self._failed = None
-            self._has_loaded.set()
-            logger.info("serving %s version %s", version.name, version.version)
+                if self.loaded is None or version != self.loaded.version:
+                    what = f"{version.name} version {version.version} does not load"
+                    loaded = load(version, self._config.device)
+                    self._on_load(loaded)
+                    self.loaded = loaded
+                    logger.info("serving %s version %s", version.name, version.version)
+                self.error = None
+            except Exception as error:  # the source is the caller's code, and readers of damaged files raise anything
+                self._fail(f"{what}: {type(error).__name__}: {error}")
 
     def _fail(self, message: str) -> None:
         self.failures += 1

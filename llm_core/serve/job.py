@@ -4,92 +4,49 @@ from __future__ import annotations
 
 import statistics
 import time
-import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from llm_core.generate.request import Completion, Request
-from llm_core.generate.sampling import Sampling
-from llm_core.serve.errors import APIError
 from llm_core.serve.loaded import LoadedModel
 from llm_core.serve.record import RequestRecord
 
 
-@dataclass(frozen=True)
-class Prompt:
+class Prompt(NamedTuple):
     """A prompt as text and as the model's tokens."""
 
     text: str
     tokens: tuple[int, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class JobOptions:
-    """What the endpoints have in common, checked."""
+class Endpoint(NamedTuple):
+    """What tells an endpoint's answers from the other's."""
 
-    sampling: Sampling
-    """How tokens are chosen."""
-    stops: tuple[str, ...]
-    """Strings that end the text."""
-    max_tokens: int
-    """Most tokens to generate."""
-    scores_prompt: bool
-    """Whether prompt tokens are scored."""
-    scores_output: bool
-    """Whether generated tokens are scored."""
-    top_scores: int
-    """Alternatives of each scored token."""
-    streams: bool
-    """Whether the answer comes in pieces."""
-    includes_usage: bool
-    """Whether a stream ends with the token counts."""
+    path: str
+    kind: str  # OpenAI's name of an answer
+    chunk_kind: str  # and of a stream's chunk
+    id_prefix: str
+    prompt_param: str  # the parameter that holds what is to be continued
+    logprobs_param: str  # the parameter that says how many alternatives are listed
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Job:
-    """One HTTP request, bound to the model version that it was tokenized for."""
+    """One HTTP request, bound to the model version that it was tokenized for, whatever is loaded meanwhile."""
 
-    endpoint: str
-    """Path of the request."""
+    id: str  # the response's id, and the record's
+    endpoint: Endpoint
     model: LoadedModel
-    """The version that answers, whatever is loaded meanwhile."""
     prompts: tuple[Prompt, ...]
-    """What is to be continued."""
-    options: JobOptions
-    """How."""
-    id: str
-    """Request id: the response's id, and the record's."""
-    time_s: float = field(default_factory=time.time)
-    """When it came, in seconds since 1970."""
-    started: float = field(default_factory=time.perf_counter)
-    """The same on the clock that measures latency."""
+    requests: tuple[Request, ...]  # the engine's, one a prompt
+    streams: bool  # whether the answer comes in pieces
+    includes_usage: bool  # whether a stream ends with the token counts
+    time_s: float = field(default_factory=time.time)  # when it came, in seconds since 1970
+    started_s: float = field(default_factory=time.perf_counter)  # the same on the clock that measures latency
 
     @property
     def latency_s(self) -> float:
-        return time.perf_counter() - self.started
-
-    def requests(self) -> list[Request]:
-        """The engine's requests, one a prompt.
-
-        The first special token ends a text, whichever it is: special tokens mark where a document or a turn ends
-        or begins, and never belong to what is said.
-        """
-        options = self.options
-        return [
-            Request(
-                id=f"{self.id}/{index}",
-                prompt=prompt.tokens,
-                max_tokens=options.max_tokens,
-                sampling=options.sampling,
-                stop=options.stops,
-                end_ids=self.model.engine_model.vocabulary.special_ids,
-                scores_prompt=options.scores_prompt,
-                scores_output=options.scores_output,
-                top_scores=options.top_scores,
-                streams=options.streams,
-            )
-            for index, prompt in enumerate(self.prompts)
-        ]
+        return time.perf_counter() - self.started_s
 
     def record(self, index: int, completion: Completion) -> RequestRecord:
         """What the log is told about one prompt."""
@@ -102,7 +59,7 @@ class Job:
             model_name=version.name,
             model_version=version.version,
             fingerprint=version.fingerprint,
-            endpoint=self.endpoint,
+            endpoint=self.endpoint.path,
             prompt=prompt.text,
             completion=completion.text,
             prompt_tokens=len(prompt.tokens),
@@ -112,28 +69,3 @@ class Job:
             status={"error": 500, "cancelled": 499}.get(completion.finish_reason, 200),
             latency_s=self.latency_s,
         )
-
-
-def new_id(prefix: str) -> str:
-    """A fresh request id, such as cmpl-…; unique among all servers."""
-    return f"{prefix}-{uuid.uuid4().hex}"
-
-
-def check_context(prompts: Sequence[Prompt], max_tokens: int, context_tokens: int, param: str) -> None:
-    """Refuse prompts that are empty or do not fit.
-
-    Raises:
-        APIError: 400.
-    """
-    for place, prompt in enumerate(prompts):
-        where = f"{param}[{place}]" if len(prompts) > 1 else param
-        if not prompt.tokens:
-            raise APIError(400, f"{where} has no tokens; give at least one", param=param)
-        if len(prompt.tokens) + max_tokens > context_tokens:
-            raise APIError(
-                400,
-                f"{where} has {len(prompt.tokens)} tokens and {max_tokens} are asked for, more than the context of "
-                f"{context_tokens} holds; shorten the prompt or ask for fewer",
-                param=param,
-                code="context_length_exceeded",
-            )

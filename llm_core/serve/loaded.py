@@ -24,13 +24,18 @@ class LoadedModel:
     """Everything that an answer needs, of one version: weights, tokenizer, template."""
 
     version: ModelVersion
-    """Which version this is."""
-    engine_model: EngineModel
-    """Its weights and token bytes, as the engine takes them."""
+    engine_model: EngineModel  # its weights and token bytes, as the engine takes them
     tokenizer: Tokenizer
-    """Its tokenizer."""
     chat: ChatTemplate
-    """Its chat template."""
+
+    @property
+    def vocabulary(self) -> TokenBytes:
+        return self.engine_model.vocabulary
+
+    @property
+    def context_tokens(self) -> int:
+        """Most tokens of prompt and completion together."""
+        return self.engine_model.context_tokens
 
     def encode(self, text: str, *, is_templated: bool = False) -> tuple[int, ...]:
         """Token ids of a text; a template has written its special tokens already."""
@@ -59,9 +64,5 @@ def load(version: ModelVersion, device: str) -> LoadedModel:
         logits = transformer(torch.arange(min(size, transformer.config.max_positions, 8), device=device)[None])
     if not bool(torch.isfinite(logits).all()):
         raise LoadError(f"the model in {version.folder} scores tokens with infinities or NaN: its weights are broken")
-    return LoadedModel(
-        version=version,
-        engine_model=EngineModel(version.version, transformer, vocabulary),
-        tokenizer=tokenizer,
-        chat=ChatTemplate(version.chat_template, tuple(vocabulary.special)),
-    )
+    chat = ChatTemplate(version.chat_template, tuple(vocabulary.special))
+    return LoadedModel(version, EngineModel(version.version, transformer, vocabulary), tokenizer, chat)

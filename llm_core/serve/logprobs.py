@@ -41,15 +41,16 @@ def completion_logprobs(
     The alternatives always contain the token itself, so a token is the likeliest exactly if none of them is higher
     (lm-eval's test of greedy answers).
     """
+
+    def alternatives(token: ScoredToken) -> dict[str, float] | None:
+        if token.logprob is None:
+            return None
+        return {token_text(vocabulary, id_): value for id_, value in (*token.top, (token.id, token.logprob))}
+
     return {
         "tokens": [token_text(vocabulary, token.id) for token in tokens],
         "token_logprobs": [token.logprob for token in tokens],
-        "top_logprobs": [
-            None
-            if token.logprob is None
-            else {token_text(vocabulary, id_): value for id_, value in (*token.top, (token.id, token.logprob))}
-            for token in tokens
-        ],
+        "top_logprobs": [alternatives(token) for token in tokens],
         "text_offset": list(offsets),
     }
 
@@ -60,9 +61,7 @@ def chat_logprobs(vocabulary: TokenBytes, tokens: Sequence[ScoredToken]) -> dict
     def entry(id_: int, logprob: float | None) -> dict[str, Any]:
         return {"token": token_text(vocabulary, id_), "logprob": logprob, "bytes": list(vocabulary.of(id_))}
 
-    return {
-        "content": [
-            {**entry(token.id, token.logprob), "top_logprobs": [entry(id_, value) for id_, value in token.top]}
-            for token in tokens
-        ]
-    }
+    content = [
+        {**entry(token.id, token.logprob), "top_logprobs": [entry(*top) for top in token.top]} for token in tokens
+    ]
+    return {"content": content}

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
 
 logger = logging.getLogger(__name__)
 
@@ -15,50 +14,32 @@ logger = logging.getLogger(__name__)
 class RequestRecord:
     """One prompt and what became of it. A request with several prompts leaves one record for each."""
 
-    id: str
-    """Request id: the id of the response, ``cmpl-…`` or ``chatcmpl-…``."""
-    index: int
-    """Which prompt of the request, from 0."""
-    time_s: float
-    """When the request came, in seconds since 1970."""
+    id: str  # the id of the response, cmpl-… or chatcmpl-…
+    index: int  # which prompt of the request, from 0
+    time_s: float  # when the request came, in seconds since 1970
     model_name: str
-    """Model that answered."""
     model_version: str
-    """Version of the model that answered."""
-    fingerprint: str
-    """Identity of that version's content."""
-    endpoint: str
-    """Path of the request: /v1/completions or /v1/chat/completions."""
-    prompt: str
-    """Text that the model was given; for a conversation, as its template wrote it."""
-    completion: str
-    """Text that the model wrote."""
+    fingerprint: str  # identity of that version's content
+    endpoint: str  # path of the request: /v1/completions or /v1/chat/completions
+    prompt: str  # text that the model was given; for a conversation, as its template wrote it
+    completion: str  # text that the model wrote
     prompt_tokens: int
-    """Tokens of the prompt."""
     completion_tokens: int
-    """Tokens generated."""
-    prompt_logprob: float | None
-    """Mean natural log-probability of the prompt's tokens after its first; None where it has but one."""
-    finish_reason: str
-    """Why it ended: stop, length, cancelled or error."""
-    status: int
-    """HTTP status of the answer: 200, 500 after an error, 499 where the client left."""
-    latency_s: float
-    """From the request's arrival to its last token, in seconds."""
+    prompt_logprob: float | None  # mean natural log-probability of the prompt's tokens after its first, if it has more
+    finish_reason: str  # stop, length, cancelled or error
+    status: int  # HTTP status of the answer: 200, 500 after an error, 499 where the client left
+    latency_s: float  # from the request's arrival to its last token
 
 
-class RequestLog(Protocol):
-    """Takes each record, on a thread of its own, one at a time; may write to disk."""
-
-    def __call__(self, record: RequestRecord, /) -> None: ...
+RequestLog = Callable[[RequestRecord], None]
+"""Takes each record, on a thread of its own, one at a time; may write to disk."""
 
 
 class LogWriter:
     """Hands records to the log in order, off the event loop; a log that fails never fails a request."""
 
     def __init__(self, log: RequestLog, on_failure: Callable[[], None]) -> None:
-        self._log = log
-        self._on_failure = on_failure
+        self._log, self._on_failure = log, on_failure
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="request-log")
 
     def write(self, record: RequestRecord) -> Future[None]:

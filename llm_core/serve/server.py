@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
 import time
 from types import FrameType
 
@@ -24,9 +23,12 @@ class DrainingServer(uvicorn.Server):
     connection. A second signal ends it at once.
     """
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+    def __init__(self, app: FastAPI, host: str, port: int) -> None:
+        """Of ``app``, not yet started; its logs go to the process's own logging."""
+        config = uvicorn.Config(app, host, port, log_config=None, access_log=False)
+        config.timeout_graceful_shutdown = CLOSE_TIMEOUT_S
         super().__init__(config)
-        self.service = service
+        self.service: Service = app.state.service
         self._deadline: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -45,17 +47,6 @@ class DrainingServer(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def make_server(app: FastAPI, host: str, port: int) -> DrainingServer:
-    """A server of ``app``, not yet started; its logs go to the process's own logging."""
-    config = uvicorn.Config(
-        app, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=CLOSE_TIMEOUT_S
-    )
-    return DrainingServer(config, app.state.service)
-
-
-def run_server(app: FastAPI, host: str, port: int, *, sockets: list[socket.socket] | None = None) -> None:
-    """Serve until SIGTERM or SIGINT, then drain and return.
-
-    ``sockets``: listen on these, already bound, rather than on host and port.
-    """
-    make_server(app, host, port).run(sockets)
+def run_server(app: FastAPI, host: str, port: int) -> None:
+    """Serve until SIGTERM or SIGINT, then drain and return."""
+    DrainingServer(app, host, port).run()

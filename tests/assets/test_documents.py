@@ -134,7 +134,9 @@ def test_a_damaged_shard_is_named_with_what_to_do(tmp_path, damage):
     write_shard(open_build(tmp_path), 0, [page(n, f"text {n} " * 40) for n in range(200)])
     path = tmp_path / "source/documents/00000.parquet"
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(InputError, match=r"documents/00000.parquet is not a Tidemill document shard.*tidemill verify"):
+    with pytest.raises(
+        InputError, match=r"(?s)documents/00000.parquet is not a Tidemill document shard.*tidemill verify"
+    ):
         list(read_documents(tmp_path / "source"))
 
 

@@ -36,6 +36,7 @@ def test_two_workers_in_another_home_give_the_same_bytes(stage: Stage, world: Wo
     assert bytes_of(again) == bytes_of(world.known[stage.name, snapshot])
 
 
+@pytest.mark.slow
 @EVERY_STAGE
 def test_a_build_killed_after_any_file_continues_to_the_same_bytes(stage: Stage, world: World, tmp_path: Path):
     snapshot = world.last(stage)

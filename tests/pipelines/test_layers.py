@@ -22,12 +22,6 @@ def leaves(values: dict, path: tuple = ()):
             yield (*path, name), value
 
 
-@given(VALUES, VALUES, VALUES)
-def test_laying_over_is_associative(one, two, three):
-    a, b, c = Settings(one), Settings(two), Settings(three)
-    assert a.over(b).over(c).values == a.over(b.over(c)).values
-
-
 @given(VALUES, VALUES)
 def test_everything_above_wins_and_nothing_below_is_lost_but_what_it_covers(below, above):
     merged = dict(leaves(Settings(above).over(Settings(below)).values))

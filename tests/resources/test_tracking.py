@@ -155,12 +155,11 @@ def test_a_database_that_is_not_there_is_made_whole_by_one_of_two_that_ask(tmp_p
 
 def test_a_version_that_someone_else_registered_is_named(tracking, lake, journal):
     tracking.client.create_registered_model(MODEL)
-    for _ in range(2):
-        tracking.client.create_model_version(MODEL, source="elsewhere")
-    tracking.client.delete_model_version(MODEL, "1")
-    for n in range(2):
-        journal.register(lake.build(recipe("checkpoint", n=n), Counter(1))[0])
-    with pytest.raises(TidemillError, match="where the journal says 2: something else registers under this name"):
+    tracking.client.create_model_version(MODEL, source="elsewhere")
+    journal.register(lake.build(recipe("checkpoint"), Counter(1))[0])
+    with pytest.raises(
+        TidemillError, match="version 2 where the journal says 1: something else registers under this name"
+    ):
         tracking.follow(journal.read(), lake)
 
 

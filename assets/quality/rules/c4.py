@@ -28,16 +28,8 @@ def c4(
     """
     return ask(
         "C4QualityFilter",
-        document,
         REASONS,
-        filter_no_terminal_punct=filter_no_terminal_punct,
-        min_num_sentences=min_num_sentences,
-        min_words_per_line=min_words_per_line,
-        max_word_length=max_word_length,
-        filter_lorem_ipsum=filter_lorem_ipsum,
-        filter_javascript=filter_javascript,
-        filter_curly_bracket=filter_curly_bracket,
-        filter_policy=filter_policy,
+        **locals(),
     )
 
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from assets.documents import Document
 from assets.quality.filters import Verdict, quality_filter
-from assets.quality.rules.peer import Reasons, ask
+from assets.quality.rules.peer import Reasons, ask, repetition
 from assets.quality.words import spaced_words
 
 
@@ -28,14 +28,8 @@ def fineweb(
     """
     return ask(
         "FineWebQualityFilter",
-        document,
         {**REASONS, "short_line_ratio": ("short_lines", partial(_short, short_line_length))},
-        line_punct_thr=line_punct_thr,
-        line_punct_exclude_zero=line_punct_exclude_zero,
-        short_line_thr=short_line_thr,
-        short_line_length=short_line_length,
-        char_duplicates_ratio=char_duplicates_ratio,
-        new_line_ratio=new_line_ratio,
+        **locals(),
     )
 
 
@@ -54,9 +48,7 @@ def _short(longest: int, text: str) -> float:
 
 
 def _repeated(text: str) -> float:
-    from datatrove.pipeline.filters.gopher_repetition_filter import find_duplicates
-
-    return float(find_duplicates(_lines(text))[1] / len(text.replace("\n", "")))
+    return float(repetition().find_duplicates(_lines(text))[1] / len(text.replace("\n", "")))
 
 
 REASONS: Reasons = {

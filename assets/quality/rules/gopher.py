@@ -15,7 +15,7 @@ from pydantic import Field
 
 from assets.documents import Document
 from assets.quality.filters import Verdict, quality_filter
-from assets.quality.rules.peer import Reasons, ask
+from assets.quality.rules.peer import Reasons, ask, repetition
 from assets.quality.words import plain_words, spaced_words
 
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with", "is", "in", "for", "or")
@@ -44,21 +44,11 @@ def gopher_quality(
     """
     return ask(
         "GopherQualityFilter",
-        document,
         {
             **QUALITY,
             "gopher_enough_stop_words": ("stop_words", lambda text: len(set(stop_words) & {*spaced_words(text)})),
         },
-        min_doc_words=min_doc_words,
-        max_doc_words=max_doc_words,
-        min_avg_word_length=min_avg_word_length,
-        max_avg_word_length=max_avg_word_length,
-        max_symbol_word_ratio=max_symbol_word_ratio,
-        max_bullet_lines_ratio=max_bullet_lines_ratio,
-        max_ellipsis_lines_ratio=max_ellipsis_lines_ratio,
-        max_non_alpha_words_ratio=max_non_alpha_words_ratio,
-        min_stop_words=min_stop_words,
-        stop_words=stop_words,
+        **locals(),
     )
 
 
@@ -76,14 +66,8 @@ def gopher_repetition(
     """Drops text that says the same again: repeated lines and paragraphs, one phrase over and over."""
     return ask(
         "GopherRepetitionFilter",
-        document,
         REPETITION,
-        dup_line_frac=dup_line_frac,
-        dup_para_frac=dup_para_frac,
-        dup_line_char_frac=dup_line_char_frac,
-        dup_para_char_frac=dup_para_char_frac,
-        top_n_grams=top_n_grams,
-        dup_n_grams=dup_n_grams,
+        **locals(),
     )
 
 
@@ -101,69 +85,51 @@ def _word_length(text: str) -> float:
     return sum(lengths) / max(len(lengths), 1)
 
 
+ENDS = ("...", "…")
 QUALITY: Reasons = {
     "gopher_short_doc": ("too_short", _word_count),
     "gopher_long_doc": ("too_long", _word_count),
     "gopher_below_avg_threshold": ("short_words", _word_length),
     "gopher_above_avg_threshold": ("long_words", _word_length),
     "gopher_too_many_hashes": ("hashes", lambda text: text.count("#") / len(spaced_words(text))),
-    "gopher_too_many_ellipsis": (
-        "ellipses",
-        lambda text: (text.count("...") + text.count("…")) / len(spaced_words(text)),
-    ),
-    "gopher_too_many_bullets": (
-        "bullets",
-        lambda text: _share(line.lstrip().startswith(("•", "-")) for line in text.splitlines()),
-    ),
-    "gopher_too_many_end_ellipsis": (
-        "cut_lines",
-        lambda text: _share(line.rstrip().endswith(("...", "…")) for line in text.splitlines()),
-    ),
+    "gopher_too_many_ellipsis": ("ellipses", lambda t: (t.count("...") + t.count("…")) / len(spaced_words(t))),
+    "gopher_too_many_bullets": ("bullets", lambda t: _share(x.lstrip().startswith(("•", "-")) for x in t.splitlines())),
+    "gopher_too_many_end_ellipsis": ("cut_lines", lambda t: _share(x.rstrip().endswith(ENDS) for x in t.splitlines())),
     "gopher_below_alpha_threshold": (
         "few_letters",
-        lambda text: _share(any(map(str.isalpha, word)) for word in spaced_words(text)),
+        lambda t: _share(any(map(str.isalpha, w)) for w in spaced_words(t)),
     ),
 }
 
 
-def _lines(text: str) -> list[str]:
-    return re.split(r"\n+", text)
+def _repeated_parts(split: Callable[[str], list[str]], text: str) -> float:
+    return float(repetition().find_duplicates(split(text))[0] / len(split(text)))
+
+
+def _repeated_characters(split: Callable[[str], list[str]], text: str) -> float:
+    return float(repetition().find_duplicates(split(text))[1] / len(text))
+
+
+def _top_phrase(n: int, text: str) -> float:
+    phrases = repetition().get_n_grams(spaced_words(text), n)
+    return float(repetition().find_top_duplicate(phrases) / len(text))
+
+
+def _repeated_phrases(n: int, text: str) -> float:
+    return float(repetition().find_all_duplicate(spaced_words(text), n) / len(text))
 
 
 def _paragraphs(text: str) -> list[str]:
     return re.split(r"\n{2,}", text.strip())
 
 
-def _share_of_parts(split: Callable[[str], list[str]], text: str) -> float:
-    from datatrove.pipeline.filters.gopher_repetition_filter import find_duplicates
-
-    return float(find_duplicates(split(text))[0] / len(split(text)))
-
-
-def _share_of_characters(split: Callable[[str], list[str]], text: str) -> float:
-    from datatrove.pipeline.filters.gopher_repetition_filter import find_duplicates
-
-    return float(find_duplicates(split(text))[1] / len(text))
-
-
-def _top_phrase(n: int, text: str) -> float:
-    from datatrove.pipeline.filters.gopher_repetition_filter import find_top_duplicate, get_n_grams
-
-    return float(find_top_duplicate(get_n_grams(spaced_words(text), n)) / len(text))
-
-
-def _repeated_phrases(n: int, text: str) -> float:
-    from datatrove.pipeline.filters.gopher_repetition_filter import find_all_duplicate
-
-    return float(find_all_duplicate(spaced_words(text), n) / len(text))
-
-
+_lines = re.compile(r"\n+").split
 PHRASES = range(1, 21)
 REPETITION: Reasons = {
-    "dup_para_frac": ("same_paragraphs", partial(_share_of_parts, _paragraphs)),
-    "dup_para_char_frac": ("same_paragraph_text", partial(_share_of_characters, _paragraphs)),
-    "dup_line_frac": ("same_lines", partial(_share_of_parts, _lines)),
-    "dup_line_char_frac": ("same_line_text", partial(_share_of_characters, _lines)),
+    "dup_para_frac": ("same_paragraphs", partial(_repeated_parts, _paragraphs)),
+    "dup_para_char_frac": ("same_paragraph_text", partial(_repeated_characters, _paragraphs)),
+    "dup_line_frac": ("same_lines", partial(_repeated_parts, _lines)),
+    "dup_line_char_frac": ("same_line_text", partial(_repeated_characters, _lines)),
     **{f"top_{n}_gram": (f"top_{n}_gram", partial(_top_phrase, n)) for n in PHRASES},
     **{f"duplicated_{n}_n_grams": (f"same_{n}_grams", partial(_repeated_phrases, n)) for n in PHRASES},
 }

@@ -14,8 +14,11 @@ Reasons = Mapping[str, tuple[str, Callable[[str], float]]]
 """datatrove's name of a reason → ours, and how to measure what decided (only dropped documents are measured)."""
 
 
-def ask(name: str, document: Document, reasons: Reasons, **settings: Any) -> Verdict:
-    """What datatrove's filter class `name` says of a document; it judges a copy, so it edits nothing."""
+def ask(name: str, reasons: Reasons, *, document: Document, **settings: Any) -> Verdict:
+    """What datatrove's filter class `name` says of a document; it judges a copy, so it edits nothing.
+
+    A rule has the class's own parameters, so it hands on its `locals()`.
+    """
     from datatrove.data import Document as Copy
 
     verdict = _filter(name, tuple(sorted(settings.items()))).filter(Copy(text=document.text, id=document.id))
@@ -50,3 +53,10 @@ def _tokenizer() -> Any:
             return [span for span in zip([0, *ends], ends, strict=False) if span[0] < span[1]]
 
     return Words()
+
+
+def repetition() -> Any:
+    """datatrove's counts of repeated text."""
+    from datatrove.pipeline.filters import gopher_repetition_filter
+
+    return gopher_repetition_filter

@@ -7,26 +7,9 @@ from assets.quality.filters import Verdict, quality_filter
 from assets.quality.words import plain_words
 
 PHRASES = (
-    "buy now",
-    "click here",
-    "order now",
-    "best price",
-    "cheap",
-    "casino",
-    "viagra",
-    "free shipping",
-    "limited offer",
-    "limited time",
-    "act now",
-    "discount",
-    "win big",
-    "jackpot",
-    "payday loan",
-    "weight loss",
-    "make money",
-    "subscribe now",
-    "best seo",
-    "backlinks",
+    *("buy now", "click here", "order now", "best price", "cheap", "casino", "viagra", "free shipping"),
+    *("limited offer", "limited time", "act now", "discount", "win big", "jackpot", "payday loan", "weight loss"),
+    *("make money", "subscribe now", "best seo", "backlinks"),
 )
 
 

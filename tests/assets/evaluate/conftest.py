@@ -15,13 +15,13 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from assets.documents import Document, ShardWriter, document_id
 from assets.evaluate.config import EvaluateConfig
 from assets.evaluate.evaluate import evaluate
-from llm_core.feed.shards import ShardWriter as TokenWriter
 from llm_core.model.checkpoint import save_model
 from llm_core.model.config import ModelConfig
 from llm_core.model.transformer import Transformer
 from resources.artifact import Artifact
 from resources.build import Build, Outcome
 from resources.store import Store
+from tests.llm_core.feed.shard_writer import ShardWriter as TokenWriter
 
 SPECIALS = ["<|bos|>", "<|user|>", "<|assistant|>", "<|end|>"]
 VOCABULARY = 320

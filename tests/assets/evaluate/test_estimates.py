@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from assets.evaluate.estimates import bits_per_byte, differences_by_unit, mean_interval, units_needed, wilson
+from assets.evaluate.estimates import differences_by_unit, mean_interval, units_needed
+from assets.evaluate.report import Completion, Figure
 
 LN2 = math.log(2)
 
 
 def test_bits_per_byte_pools_nats_over_bytes() -> None:
-    estimate = bits_per_byte(np.array([8.0, 4.0]) * LN2, np.array([4.0, 2.0]), ["a", "a"])
+    estimate = Figure.of(np.array([8.0, 4.0]) * LN2, np.array([4.0, 2.0]), ["a", "a"])
 
-    assert estimate.value == pytest.approx(2.0)
+    assert estimate.bits_per_byte == pytest.approx(2.0)
     assert estimate.standard_error is None
 
 
@@ -28,10 +29,10 @@ def test_the_clustered_standard_error_is_the_estimates_spread_where_the_naive_on
         sizes = rng.integers(200, 2000, len(clusters)).astype(float)
         of_host = np.repeat(rng.normal(0, 0.3, 40), 12)
         nats = (2 + of_host + rng.normal(0, 0.3, len(clusters))) * sizes * LN2
-        estimate = bits_per_byte(nats, sizes, clusters)
-        values.append(estimate.value)
+        estimate = Figure.of(nats, sizes, clusters)
+        values.append(estimate.bits_per_byte)
         errors.append(estimate.standard_error or 0.0)
-        naive.append(bits_per_byte(nats, sizes, list(map(str, range(len(clusters))))).standard_error or 0.0)
+        naive.append(Figure.of(nats, sizes, list(map(str, range(len(clusters))))).standard_error or 0.0)
 
     spread = np.std(values)
     assert np.mean(errors) == pytest.approx(spread, rel=0.12)
@@ -79,7 +80,7 @@ def test_no_number_decides_a_difference_that_is_the_margin() -> None:
 
 
 def test_wilson_keeps_an_interval_where_nothing_was_right() -> None:
-    low, high = wilson(0, 20)
+    completion = Completion.of(0, 20)
 
-    assert low == 0.0
-    assert high == pytest.approx(0.161, abs=0.001)  # 1.96² / (20 + 1.96²)
+    assert completion.low == 0.0
+    assert completion.high == pytest.approx(0.161, abs=0.001)  # 1.96² / (20 + 1.96²)

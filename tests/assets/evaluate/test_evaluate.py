@@ -30,10 +30,10 @@ def test_bits_per_byte_are_those_of_a_plain_loop(world) -> None:
     scores = Scores.read(folder / SCORES)
     model = load_model(world.checkpoints[NAME].path)
     texts = {document.id: document.text for document in read_documents(world.corpora[0])}
-    short = [row for row, tokens in enumerate(scores.tokens) if tokens < world.config.context_tokens]
-    assert 0 < len(short) < len(scores.document)
+    short = [row for row, tokens in enumerate(scores.column("tokens")) if tokens < world.config.context_tokens]
+    assert 0 < len(short) < scores.documents.num_rows
     for row in short:
-        text = texts[scores.document[row]]
+        text = texts[scores.column("document")[row]]
         tokens = torch.tensor([0, *world.tokenizer.encode(text).ids])
         logprobs = torch.log_softmax(model(tokens[None, :-1])[0].double(), -1)
         nats = -sum(float(logprobs[place, token]) for place, token in enumerate(tokens[1:]))
@@ -81,7 +81,7 @@ def test_earlier_snapshots_judge_too(world) -> None:
     folder, outcome = world.evaluate("report")
 
     assert outcome.stats["documents"] == 14
-    assert set(Scores.read(folder / SCORES).snapshot) == {"2026-01-05", "2026-01-12"}
+    assert set(Scores.read(folder / SCORES).column("snapshot")) == {"2026-01-05", "2026-01-12"}
 
 
 def test_samples_show_what_was_written_beside_what_stands_there(world) -> None:
@@ -142,7 +142,7 @@ def test_hostile_documents_are_scored_like_any(world) -> None:
     scores = Scores.read(folder / SCORES)
     assert outcome.stats["documents"] == 16
     assert all(np.isfinite(nats).all() for nats in scores.nats.values())
-    assert set(scores.domain) == {"alpha.org", "beta.org", "gamma.org", "(no host)"}
+    assert set(scores.column("domain")) == {"alpha.org", "beta.org", "gamma.org", "(no host)"}
 
 
 def test_the_quantized_model_is_scored_too(world) -> None:

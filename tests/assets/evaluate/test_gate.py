@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from scipy import stats
 
 from assets.evaluate.config import GateConfig
 from assets.evaluate.gate import SMALL_DOMAINS, Verdict, judge
 from assets.evaluate.report import SCORES, SUMMARY, Judged, Report, measure
-from assets.evaluate.scores import Scores
+from assets.evaluate.scores import DOCUMENTS, Scores
 
 SIZE = 1000.0
 CANDIDATE, CHAMPION = Judged("pretrained_checkpoint", "c" * 32), Judged("pretrained_checkpoint", "d" * 32)
@@ -39,14 +40,17 @@ class Desk:
         rows = [(host, page, gain) for host, of_host in gains.items() for page, gain in enumerate(of_host)]
         opponent = np.full(len(rows), 3.0 * SIZE * math.log(2))
         gained = np.array([gain for _, _, gain in rows]) * SIZE * math.log(2)
+        columns = [
+            [f"{host}-{page}" for host, page, _ in rows],
+            [f"http://{host}/{page}" for host, page, _ in rows],
+            [host for host, _, _ in rows],
+            [host for host, _, _ in rows],
+            ["2026-01-05"] * len(rows),
+            [300] * len(rows),
+            [int(SIZE)] * len(rows),
+        ]
         scores = Scores(
-            document=[f"{host}-{page}" for host, page, _ in rows],
-            url=[f"http://{host}/{page}" for host, page, _ in rows],
-            host=[host for host, _, _ in rows],
-            domain=[host for host, _, _ in rows],
-            snapshot=["2026-01-05"] * len(rows),
-            tokens=np.full(len(rows), 300),
-            sizes=np.full(len(rows), SIZE),
+            pa.table(columns, schema=DOCUMENTS),
             nats={
                 "pretrained_checkpoint": opponent - gained,
                 **({"champion": opponent} if champion else {}),

@@ -8,8 +8,7 @@ import pytest
 
 from assets.evaluate.asset import eval_report, promotion
 from assets.evaluate.config import EvaluateConfig, GateConfig
-from assets.evaluate.gate import Verdict
-from assets.evaluate.promotion import decide, settle
+from assets.evaluate.gate import Verdict, decide, settle
 from assets.stage import Inputs
 from resources.artifact import Artifact, Recipe
 from resources.build import Build, Outcome

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from assets.documents import read_documents, read_dropped
 from assets.quality.config import DecontaminationConfig, EvaluationFile, QualityConfig
 from assets.quality.decontamination import BOILERPLATE
-from assets.quality.evaluation_index import EvaluationIndex
+from assets.quality.evaluation_index import EvaluationIndex, ngram_hashes
 from assets.quality.filtering import filter_quality
-from assets.quality.ngrams import ngram_hashes
 from resources.errors import InputError
 
 LICENSE = (

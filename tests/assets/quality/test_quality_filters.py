@@ -158,4 +158,3 @@ def test_what_the_guide_shows_is_all_that_it_takes_to_add_a_filter(tmp_path, mon
     assert verdict("This page does not.", "shouting") is None
     with pytest.raises(ValidationError, match="did you mean 'max_capitals'"):
         FilterConfig(name="shouting", max_capitols=0.4)
-    assert known_filters()["shouting"].description == "Drops pages that are written in capitals."

@@ -21,8 +21,9 @@ from llm_core.model.transformer import Transformer
 from llm_core.serve.app import create_app
 from llm_core.serve.config import ServeConfig
 from llm_core.serve.record import RequestLog
-from llm_core.serve.server import DrainingServer, make_server
-from llm_core.serve.source import FolderSource, ModelSource, ModelVersion
+from llm_core.serve.server import DrainingServer
+from llm_core.serve.source import ModelSource, ModelVersion
+from tests.llm_core.serve.folder_source import FolderSource
 
 TEXTS = ["the tide mill turns when the tide comes in", "naïve café — 潮汐 🌊", "def mill(tide): return tide * 2"]
 SPECIAL = ["<|endoftext|>", "<|user|>", "<|assistant|>", "<|end|>"]
@@ -91,12 +92,12 @@ def serving(
     app = create_app(source, limits=limits or ServeConfig(threads=1, poll_interval_s=3600.0), log=log)
     listener = socket.create_server(("127.0.0.1", 0))
     address = listener.getsockname()
-    server = make_server(app, "127.0.0.1", 0)
+    server = DrainingServer(app, "127.0.0.1", 0)
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     with httpx.Client(base_url=f"http://{address[0]}:{address[1]}", timeout=60.0) as client:
         client.get("/health")
-        server.service.follower.wait_until_loaded(30.0)
+        server.service.follower.refresh()
         yield Running(address, server, client, thread)
     server.should_exit = True
     thread.join(timeout=30.0)

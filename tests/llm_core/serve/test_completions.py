@@ -6,7 +6,7 @@ import torch
 
 from llm_core.model.checkpoint import load_model
 from llm_core.serve.config import ServeConfig
-from llm_core.serve.source import FolderSource
+from tests.llm_core.serve.folder_source import FolderSource
 
 PROMPT = "the tide mill turns"
 

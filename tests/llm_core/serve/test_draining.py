@@ -10,9 +10,20 @@ import httpx
 import pytest
 
 from llm_core.serve.config import ServeConfig
-from llm_core.serve.source import FolderSource
+from tests.llm_core.serve.folder_source import FolderSource
 
 BODY = {"prompt": "the tide", "max_tokens": 240, "temperature": 0, "stream": True}
+
+SERVE = """
+import logging, pathlib, sys
+from llm_core.serve.app import create_app
+from llm_core.serve.config import ServeConfig
+from llm_core.serve.server import run_server
+from tests.llm_core.serve.folder_source import FolderSource
+logging.basicConfig(level=logging.INFO)
+source = FolderSource(pathlib.Path(sys.argv[1]))
+run_server(create_app(source, limits=ServeConfig(threads=1)), "127.0.0.1", 0)
+"""
 
 
 def test_told_to_stop_it_turns_unready_finishes_what_runs_and_ends(serve, folder):
@@ -36,10 +47,10 @@ def test_told_to_stop_it_turns_unready_finishes_what_runs_and_ends(serve, folder
 
 
 @pytest.mark.slow
-def test_the_command_serves_a_folder_and_ends_well_at_sigterm(folder):
+def test_a_process_ends_well_at_sigterm(folder):
     root = Path(__file__).parents[3]
     process = subprocess.Popen(
-        [sys.executable, "-m", "llm_core.serve", str(folder), "--port", "0", "--threads", "1"],
+        [sys.executable, "-c", SERVE, str(folder)],
         cwd=root,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         stderr=subprocess.PIPE,

@@ -5,7 +5,7 @@ import pytest
 from llm_core.errors import ConfigError
 from llm_core.generate.engine import Engine
 from llm_core.serve.config import ServeConfig
-from llm_core.serve.source import FolderSource
+from tests.llm_core.serve.folder_source import FolderSource
 
 
 def test_a_full_queue_is_answered_429_with_retry_after(serve, folder, monkeypatch):

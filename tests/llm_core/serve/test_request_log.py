@@ -7,7 +7,7 @@ import pytest
 
 from llm_core.generate.engine import Engine
 from llm_core.serve.config import ServeConfig
-from llm_core.serve.source import FolderSource
+from tests.llm_core.serve.folder_source import FolderSource
 
 LIMITS = ServeConfig(threads=1, poll_interval_s=3600.0)
 
