@@ -79,7 +79,7 @@ def test_a_shift_raises_an_alarm_that_says_what_changed(make_build, folder_of, o
     assert report.alarm
     assert "vocabulary" in outcome.stats["drifted"]
     for share in report.changes.words[:2]:
-        assert share.name in ("scipy", "sympy")
+        assert any(share.name in text for text in drifted)
         assert share.window > share.reference == 0
         assert len(share.examples) == CONFIG.examples
         assert all(share.name in example for example in share.examples)
@@ -87,7 +87,7 @@ def test_a_shift_raises_an_alarm_that_says_what_changed(make_build, folder_of, o
     assert stranger.text in drifted
     unlike = next(share for share in report.changes.hosts if share.name == "(unlike any)")
     assert unlike.window > unlike.reference
-    assert "asked about more: s" in report.sentence()
+    assert f"asked about more: {report.changes.words[0].name}" in report.sentence()
 
 
 def test_the_histograms_are_whole(make_build, folder_of, observe, reference, champion, drifted):
