@@ -8,6 +8,8 @@ import re
 import signal
 import subprocess
 import sys
+import threading
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -54,6 +56,17 @@ def folder(tmp_path):
     return tmp_path
 
 
+def wait_until_ready(address: str, tries: int = 600) -> None:
+    """Ask until the model is loaded; 503 until then."""
+    for _ in range(tries):
+        try:
+            urllib.request.urlopen(f"{address}/ready", timeout=60).close()
+            return
+        except urllib.error.HTTPError:
+            threading.Event().wait(0.1)
+    raise AssertionError(f"{address} did not become ready")
+
+
 @pytest.mark.slow
 def test_a_folder_of_jsonl_becomes_a_served_model(folder):
     environment = {
@@ -80,6 +93,7 @@ def test_a_folder_of_jsonl_becomes_a_served_model(folder):
     )
     try:
         address = next(found[0] for line in server.stderr if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
+        wait_until_ready(address)
         asked = json.dumps({"model": "tidemill-mine", "prompt": "Return a new", "max_tokens": 8}).encode()
         request = urllib.request.Request(f"{address}/v1/completions", asked, {"content-type": "application/json"})
         with urllib.request.urlopen(request, timeout=60) as response:
