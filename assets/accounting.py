@@ -1,7 +1,5 @@
 """The check that nothing is lost: what entered a stage is what it kept and what it dropped, by reason."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Captures: what a crawl fetched, as an index over WARC records that later stages read by id."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Which champion a stage takes: looked up in the journal, and part of the key like any parent."""
 
-from __future__ import annotations
-
 from assets.stage import Given, LookUp
 from resources.artifact import Artifact
 from resources.errors import BuildError

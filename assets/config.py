@@ -1,7 +1,5 @@
 """What every part of the spec is: a frozen pydantic model whose fields describe themselves."""
 
-from __future__ import annotations
-
 import ast
 import inspect
 import textwrap

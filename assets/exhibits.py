@@ -1,7 +1,5 @@
 """What people look at: the plots, curves and sample rows of an artifact, made once for every place that shows them."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

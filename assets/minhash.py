@@ -1,7 +1,5 @@
 """MinHash: fixed-size signatures whose agreement estimates the Jaccard similarity of shingle sets."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import pairwise
 

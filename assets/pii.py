@@ -4,8 +4,6 @@ Found by form and, where the type has them, by check digits; what documentation 
 (reserved domains and addresses, fictional numbers, well-known test keys) is left alone.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import re
 from collections import Counter

@@ -4,8 +4,6 @@ The chat pairs answer such questions from the document's own words, the traffic 
 reference ask them; all three share this phrasing, so that their texts are of one kind.
 """
 
-from __future__ import annotations
-
 import random
 import re
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """Shingles: the overlapping runs of words that show whether two texts share wording, as stable 64-bit hashes."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator

@@ -1,7 +1,5 @@
 """Which documents train the model and which judge it: decided by host, never by page or line."""
 
-from __future__ import annotations
-
 import hashlib
 from typing import Literal
 from urllib.parse import urlsplit

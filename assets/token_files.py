@@ -4,8 +4,6 @@ What a finished shard holds is remembered in the build's scratch folder, so that
 neither made nor counted again.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterable, Sequence

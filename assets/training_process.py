@@ -4,8 +4,6 @@ Only the main process (rank 0) opens Pipes: its events stream to the asset's log
 to a small file beside the checkpoints, which the stage that launched it reads.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import sys

@@ -1,7 +1,5 @@
 """The root of every error that ``llm_core`` raises on purpose."""
 
-from __future__ import annotations
-
 
 class LLMCoreError(Exception):
     """Root of the hierarchy; its message says what is wrong, where, and the mend."""

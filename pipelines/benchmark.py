@@ -1,7 +1,5 @@
 """What a benchmark gives: figures of ours and of a peer, measured side by side in one run, and their ratios."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import platform

@@ -1,7 +1,5 @@
 """Assembles the one Dagster `Definitions`; decides nothing."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -4,8 +4,6 @@ A signal at the parent's death reaches the child alone. What the child has start
 a run, a job queue) may not notice for a minute, or ever; the keeper lives on to end it.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """The lineage of a spec: its stages in the order data flows."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from assets.clean.asset import cleaned

@@ -1,7 +1,5 @@
 """The registry as the server's source of models: whatever the alias names now."""
 
-from __future__ import annotations
-
 from llm_core.serve.source import ModelVersion
 from resources.lake import Lake
 from resources.registry import find_model

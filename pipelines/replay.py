@@ -1,7 +1,5 @@
 """Asks a server questions at a rate, whether it keeps up or not, and keeps account of the answers."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections import Counter

@@ -1,7 +1,5 @@
 """Which spec a process speaks of: said by variables, or remembered by the home from its last run."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """The spec: what to make. It composes the stages' own configs and is read from layers of settings."""
 
-from __future__ import annotations
-
 import difflib
 import os
 import re

@@ -5,8 +5,6 @@ request log, and answer drift with a run of `retrain`. This script only asks que
 in the lake and the journal what came of it. Traffic never stops; no request may fail.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import logging

@@ -1,7 +1,5 @@
 """Follow anything to where it came from and where it went, from the files of the lake alone."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass

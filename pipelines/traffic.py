@@ -1,7 +1,5 @@
 """Questions to replay against a server: in-domain ones, and shifted ones about the text of another subject."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

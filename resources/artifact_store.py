@@ -1,7 +1,5 @@
 """Dagster's IO manager for artifacts: the small value is stored as JSON, the data stays in the lake."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """A build under way: the folder that a stage fills, file by file, so that a kill loses at most one file."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import uuid

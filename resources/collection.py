@@ -1,7 +1,5 @@
 """Collection: which artifacts nothing needs any more, and their removal."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass

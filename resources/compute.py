@@ -1,7 +1,5 @@
 """The machines that compute: document tasks over local processes."""
 
-from __future__ import annotations
-
 import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed

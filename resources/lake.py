@@ -5,8 +5,6 @@ read. The manifest is written last and only if absent, so that a kill leaves no 
 the loser of a race changes nothing, on disks and on object stores alike.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import os

@@ -1,7 +1,5 @@
 """One builder at a time: a lease on a fingerprint, taken over when its owner is gone."""
 
-from __future__ import annotations
-
 import json
 import socket
 import threading

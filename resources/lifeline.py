@@ -1,7 +1,5 @@
 """Child processes that must not outlive their parent, however that one ends, kill -9 included."""
 
-from __future__ import annotations
-
 import ctypes
 import multiprocessing
 import os

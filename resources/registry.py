@@ -1,7 +1,5 @@
 """Model names: `model:NAME@ALIAS`, `model:NAME@3`, resolved from the journal to a checkpoint in the lake."""
 
-from __future__ import annotations
-
 import difflib
 import re
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Files in a folder of the lake, on local disk or an object store, with the few guarantees that the lake needs."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import uuid

@@ -1,7 +1,5 @@
 """Where work happens on this machine: the lake, the journal, the tracker, and how many workers; never hashed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

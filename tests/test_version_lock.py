@@ -1,7 +1,5 @@
 """A stage's VERSION is decided whenever its logic changes: raised if it makes something else, accepted if not."""
 
-from __future__ import annotations
-
 import ast
 
 import pytest

@@ -5,8 +5,6 @@ A stage's logic is the code that its `run` function reaches: imports are followe
 comments and layout, the same under every Python that the project supports.
 """
 
-from __future__ import annotations
-
 import argparse
 import ast
 import hashlib

@@ -1,7 +1,5 @@
 """Lines that a host repeats on its pages: cookie notices, breadcrumbs, calls to edit or subscribe."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence

@@ -1,7 +1,5 @@
 """Characters that are not what they should be: mojibake, invisible ones, and odd white space."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The clean stage: every document with sound characters, without its host's boilerplate, personal data masked."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Collection

@@ -1,7 +1,5 @@
 """Which of the pages that were found are asked for, and why the others are not."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable
 

@@ -1,12 +1,10 @@
 """WARC 1.1 files, appended record by record, so that a kill costs at most the record being written."""
 
-from __future__ import annotations
-
 import os
 import uuid
 import zlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from io import BytesIO
 from typing import BinaryIO
@@ -14,6 +12,10 @@ from typing import BinaryIO
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
+from assets.captures import Capture
+from assets.crawl.pages import Headers, header
+from assets.crawl.records import Record
+from assets.documents import document_id
 from resources.build import Build
 from resources.errors import BuildError
 
@@ -22,44 +24,35 @@ PROFILE = "http://netpreserve.org/warc/1.1/revisit"
 # Transfer headers that no longer hold for the stored body keep their value under Common Crawl's names.
 RENAMED = {"content-encoding": "X-Crawler-Content-Encoding", "transfer-encoding": "X-Crawler-Transfer-Encoding"}
 
-
-@dataclass(frozen=True)
-class Place:
-    """Where a record lies: its file within the artifact, and its gzip member there."""
-
-    file: str
-    offset: int
-    length: int
+End = tuple[str, int] | None
 
 
 class Archive:
     """The WARC files of one build: the open one grows in scratch, and is put in place when it is full.
 
-    A kill leaves the open file with a torn tail, or with a record that the ledger does not know:
-    `resume` cuts it where the known records end.
+    A kill leaves the open file with a torn tail, or with a record that the ledger does not know; so it
+    is cut after `last`, the last known record (its file, and the byte where it ends), if there is one.
+    Records carry `date`, or else the time when they were written.
     """
 
-    def __init__(self, build: Build, full_bytes: int, software: Mapping[str, str], date: str | None = None):
-        self.build, self.full_bytes, self.software, self.date = build, full_bytes, software, date
+    def __init__(self, build: Build, full_bytes: int, about: Mapping[str, str], last: End, date: str | None = None):
+        self.build, self.full_bytes, self.about, self.date = build, full_bytes, about, date
+        self.snapshot = f"{build.partition}"
         self.folder = build.scratch / "warc"
         self.folder.mkdir(parents=True, exist_ok=True)
         self.number = 0
         self._file: BinaryIO | None = None
-
-    def resume(self, last: tuple[str, int] | None) -> None:
-        """Go on after the last known record, which ends at this byte of this file (None: there is none)."""
         name = os.path.basename(last[0]) if last else ""
         for part in self.folder.iterdir():
-            if part.name != name or self.build.has(f"warc/{name}"):
+            if part.name != name or build.has(f"warc/{name}"):
                 part.unlink()
         if last is not None:
-            self.number = int(name.partition(".")[0]) + self.build.has(last[0])
+            self.number = int(name.partition(".")[0]) + build.has(last[0])
             part = self.folder / self._name
             if part.exists():
                 if part.stat().st_size < last[1]:
                     raise BuildError(
-                        f"{part} is shorter than its ledger says (a power cut?); "
-                        f"delete {self.build.scratch} and run again"
+                        f"{part} is shorter than its ledger says (a power cut?); delete {build.scratch} and run again"
                     )
                 os.truncate(part, last[1])
 
@@ -69,16 +62,6 @@ class Archive:
         if part.exists() and part.stat().st_size >= self.full_bytes:
             self.close()
             self.number += 1
-
-    def append(self, record: bytes) -> Place:
-        """Write one gzip member behind the others; it is in the file when this returns."""
-        if self._file is None:
-            self._open()
-        assert self._file is not None
-        place = Place(f"warc/{self._name}", self._file.tell(), len(record))
-        self._file.write(record)
-        self._file.flush()
-        return place
 
     def close(self) -> None:
         """Put the open file in place."""
@@ -92,69 +75,82 @@ class Archive:
                 os.link(part, path)
             part.unlink()
 
+    def keep(self, url: str, record: Record, sha256: str) -> Capture:
+        """Write a document under `url`: as a fetched page, its payload decoded (see `RENAMED`), or as a resource."""
+        warc, http = {"WARC-Payload-Digest": f"sha256:{sha256}"}, None
+        if record.kind == "response":
+            http = _http_headers(record.status, record.headers, len(record.payload))
+        else:
+            warc["Content-Type"] = record.content_type
+        place = self._append(record.kind, url, warc, record.date or self.date, record.payload, http)
+        etag, modified = header(record.headers, "ETag"), header(record.headers, "Last-Modified")
+        about = (record.kind, record.status, record.content_type, sha256, etag, modified)
+        return Capture(document_id(url, self.snapshot), url, self.snapshot, *about, *place)
+
+    def revisit(self, url: str, status: int, headers: Headers, original: Capture, original_date: str) -> Capture:
+        """Write that a page is as it was: 304 (profile server-not-modified), or fetched to the same payload."""
+        profile = "server-not-modified" if status == HTTPStatus.NOT_MODIFIED else "identical-payload-digest"
+        warc = {
+            "WARC-Payload-Digest": f"sha256:{original.payload_sha256}",
+            "WARC-Profile": f"{PROFILE}/{profile}",
+            "WARC-Refers-To-Target-URI": url,
+            "WARC-Refers-To-Date": original_date,
+        }
+        http = _http_headers(status, headers, None)
+        file, offset, length = self._append("revisit", url, warc, self.date, b"", http)
+        return replace(
+            original,
+            id=document_id(url, self.snapshot),
+            snapshot=self.snapshot,
+            kind="revisit",
+            status=status,
+            content_type=header(headers, "Content-Type") or original.content_type,
+            etag=header(headers, "ETag") or original.etag,
+            last_modified=header(headers, "Last-Modified") or original.last_modified,
+            file=file,
+            offset=offset,
+            length=length,
+        )
+
     @property
     def _name(self) -> str:
         return f"{self.number:05}.warc.gz"
 
-    def _open(self) -> None:
+    def _append(
+        self,
+        kind: str,
+        url: str,
+        headers: Mapping[str, str],
+        date: str | None,
+        body: bytes,
+        http: StatusAndHeaders | None,
+    ) -> tuple[str, int, int]:
+        """Write one gzip member behind the others, and say where: file, offset, length. It is there on return."""
         part = self.folder / self._name
-        is_new = not part.exists()
-        self._file = part.open("wb" if is_new else "ab")
-        if is_new:
-            self._file.write(warcinfo(self._name, self.software, f"{self.build.partition}", self.date))
+        if self._file is None:
+            is_new = not part.exists()
+            self._file = part.open("wb" if is_new else "ab")
+            if is_new:
+                fields = {"WARC-Filename": part.name, "Content-Type": "application/warc-fields"}
+                about = "".join(f"{key}: {value}\r\n" for key, value in self.about.items()).encode()
+                self._file.write(
+                    _member("warcinfo", "", f"{self.snapshot} {part.name}", fields, self.date, about, None)
+                )
+        member = _member(kind, url, f"{self.snapshot} {url}", headers, date, body, http)
+        offset = self._file.tell()
+        self._file.write(member)
+        self._file.flush()
+        return f"warc/{part.name}", offset, len(member)
 
 
-def warcinfo(name: str, fields: Mapping[str, str], snapshot: str, date: str | None) -> bytes:
-    """The record that opens a WARC file and says how it was made."""
-    body = "".join(f"{key}: {value}\r\n" for key, value in fields.items()).encode()
-    headers = {"WARC-Filename": name, "Content-Type": "application/warc-fields"}
-    return _record("warcinfo", "", f"{snapshot} {name}", headers, date, body=body)
-
-
-def response(
-    url: str,
-    snapshot: str,
-    status: int,
-    headers: Iterable[tuple[str, str]],
-    payload: bytes,
-    sha256: str,
-    date: str | None = None,
-) -> bytes:
-    """A page as fetched, its payload decoded (see `RENAMED`)."""
-    http = _http_headers(status, headers, len(payload))
-    warc = {"WARC-Payload-Digest": f"sha256:{sha256}"}
-    return _record("response", url, f"{snapshot} {url}", warc, date, body=payload, http=http)
-
-
-def revisit(
-    url: str, snapshot: str, status: int, headers: Iterable[tuple[str, str]], sha256: str, original_date: str
-) -> bytes:
-    """A page that is as it was: 304 (profile server-not-modified), or fetched to the same payload."""
-    profile = "server-not-modified" if status == HTTPStatus.NOT_MODIFIED else "identical-payload-digest"
-    warc = {
-        "WARC-Payload-Digest": f"sha256:{sha256}",
-        "WARC-Profile": f"{PROFILE}/{profile}",
-        "WARC-Refers-To-Target-URI": url,
-        "WARC-Refers-To-Date": original_date,
-    }
-    return _record("revisit", url, f"{snapshot} {url}", warc, None, http=_http_headers(status, headers, None))
-
-
-def resource(url: str, snapshot: str, content_type: str, payload: bytes, sha256: str, date: str) -> bytes:
-    """A document that came from a file."""
-    warc = {"WARC-Payload-Digest": f"sha256:{sha256}", "Content-Type": content_type}
-    return _record("resource", url, f"{snapshot} {url}", warc, date, body=payload)
-
-
-def _record(
+def _member(
     kind: str,
     url: str,
     identity: str,
     headers: Mapping[str, str],
     date: str | None,
-    *,
-    body: bytes = b"",
-    http: StatusAndHeaders | None = None,
+    body: bytes,
+    http: StatusAndHeaders | None,
 ) -> bytes:
     plain = BytesIO()
     writer = WARCWriter(plain, gzip=False, warc_version="WARC/1.1")
@@ -168,7 +164,7 @@ def _record(
     return squeezer.compress(plain.getvalue()) + squeezer.flush()
 
 
-def _http_headers(status: int, headers: Iterable[tuple[str, str]], length: int | None) -> StatusAndHeaders:
+def _http_headers(status: int, headers: Headers, length: int | None) -> StatusAndHeaders:
     kept = [(RENAMED.get(name.lower(), name), value) for name, value in headers if name.lower() != "content-length"]
     if length is not None:
         kept.append(("Content-Length", str(length)))

@@ -1,12 +1,10 @@
 """The crawl's part of the spec: the source, how politely it is fetched, and where a crawl ends."""
 
-from __future__ import annotations
-
 import re
 from ipaddress import ip_network
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from assets.config import Config
 from assets.crawl.sources import LoopbackSource, SiteSource, Source
@@ -98,14 +96,7 @@ class CrawlConfig(Config):
     content_types: tuple[str, ...] = ("text/html", "application/xhtml+xml", "text/plain")
     """Media types that are kept."""
 
-    session_parameters: tuple[str, ...] = (
-        "jsessionid",
-        "phpsessid",
-        "aspsessionid",
-        "session_id",
-        "sessionid",
-        "sid",
-    )
+    session_parameters: tuple[str, ...] = ("jsessionid", "phpsessid", "aspsessionid", "session_id", "sessionid", "sid")
     """Query and path parameters that name a session, and are dropped from every URL; case does not matter."""
 
     opt_outs: frozenset[OptOut] = frozenset({"noai", "tdm_reservation"})
@@ -117,37 +108,17 @@ class CrawlConfig(Config):
     shards: int = Field(default=8, ge=1, le=99_999)
     """Shards that pages are spread over by a hash of their URL, here and in every later stage."""
 
-    @field_validator("user_agent")
-    @classmethod
-    def _is_product_token(cls, value: str) -> str:
-        if not _TOKEN.fullmatch(value):
-            raise ValueError(f"user_agent: {value!r} is no product token of RFC 9309; use letters, '-' and '_' only")
-        return value
-
-    @field_validator("contact")
-    @classmethod
-    def _fits_in_a_header(cls, value: str | None) -> str | None:
-        if value is not None and not (value.isascii() and value.isprintable()):
-            raise ValueError(f"contact: {value!r} cannot be sent in a header; use printable ASCII")
-        return value
-
-    @field_validator("allow_addresses")
-    @classmethod
-    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for network in value:
-            ip_network(network)
-        return value
-
-    @field_validator("connect_to")
-    @classmethod
-    def _are_endpoints(cls, value: dict[str, str]) -> dict[str, str]:
-        for pair in value.items():
-            if not all(_ENDPOINT.fullmatch(endpoint) for endpoint in pair):
-                raise ValueError(f"connect_to: {pair[0]}: {pair[1]} must read host:port: address:port")
-        return value
-
     @model_validator(mode="after")
-    def _says_who_crawls(self) -> CrawlConfig:
+    def _can_be_sent(self) -> Self:
+        for network in self.allow_addresses:
+            ip_network(network)
+        if not _TOKEN.fullmatch(self.user_agent):
+            raise ValueError(f"user_agent: {self.user_agent!r} is no product token of RFC 9309; use letters, '-', '_'")
+        if not (self.contact or "").isascii() or not (self.contact or "").isprintable():
+            raise ValueError(f"contact: {self.contact!r} cannot be sent in a header; use printable ASCII")
+        for pair in self.connect_to.items():
+            if not all(map(_ENDPOINT.fullmatch, pair)):
+                raise ValueError(f"connect_to: {pair[0]}: {pair[1]} must read host:port: address:port")
         if isinstance(self.source, SiteSource) and not self.contact:
             raise ValueError("contact: give a URL or e-mail address where the crawled sites can reach you")
         return self

@@ -1,7 +1,5 @@
 """One snapshot of the source: a web that is fetched, or files that are read, as WARC records and an index over them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from assets.crawl.config import CrawlConfig
@@ -9,7 +7,7 @@ from assets.crawl.imports import import_records
 from assets.crawl.index import write_index
 from assets.crawl.ledger import LEDGER, Ledger
 from assets.crawl.sources import LoopbackSource, SiteSource
-from assets.crawl.web_crawl import WebCrawl
+from assets.crawl.web_crawl import crawl_web
 from resources.build import Build, Outcome
 from resources.errors import BuildError, SpecError
 
@@ -19,37 +17,29 @@ LOOPBACK = "127.0.0.0/8"
 def crawl(build: Build, config: CrawlConfig, previous: Path | None = None) -> Outcome:
     """Fill a build with the source's pages as of `build.partition`; a killed crawl goes on where it stopped.
 
-    Writes `warc/NNNNN.warc.gz` (WARC 1.1), and per shard `captures/` (what was kept), `dropped/`
-    (every other URL that was considered, with the reason) and `links/`. `previous` is the folder
-    of the snapshot before: pages that are as it saw them become revisits.
-
-    Raises:
-        SpecError: if the loopback web has no edition for the snapshot.
-        InputError: if the source's files hold nothing that can be used.
-        BuildError: if the crawling process dies, or not one page can be kept.
+    Writes `warc/NNNNN.warc.gz` (WARC 1.1), and per shard `captures/` (what was kept), `dropped/` (every other URL
+    that was considered, with the reason) and `links/`. `previous` is the folder of the snapshot before: pages that
+    are as it saw them become revisits. Raises SpecError if the loopback web has no edition for the snapshot,
+    InputError if the source's files hold nothing that can be used, BuildError if the crawling process dies, or not
+    one page can be kept.
     """
     source = config.source
     if isinstance(source, LoopbackSource):
         _crawl_loopback(build, config, source, previous)
     elif isinstance(source, SiteSource):
-        WebCrawl(build, config, source.seeds, source.scope(), previous).run()
+        crawl_web(build, config, source.seeds, source.scope(), previous)
     else:
         return import_records(build, config, source)
     ledger = Ledger(build.scratch / LEDGER, config.shards)
     try:
-        _check_something_was_kept(ledger)
+        if ledger.last_record() is None:  # no snapshot: it would be what was seen for ever
+            reasons = ledger.db.execute("SELECT reason, count(*) FROM pages GROUP BY reason ORDER BY reason")
+            named = ", ".join(f"{reason} {count}" for reason, count in reasons) or "no URL"
+            ledger.path.unlink()
+            raise BuildError(f"the crawl kept no page ({named}); see that the source can be reached, then run again")
         return write_index(build, ledger)
     finally:
         ledger.close()
-
-
-def _check_something_was_kept(ledger: Ledger) -> None:
-    """A crawl that reached nothing is no snapshot: it would be what was seen for ever. The next attempt starts anew."""
-    if ledger.last_record() is None:
-        reasons = ledger.db.execute("SELECT reason, count(*) FROM pages GROUP BY reason ORDER BY reason")
-        named = ", ".join(f"{reason} {count}" for reason, count in reasons) or "no URL"
-        ledger.discard()
-        raise BuildError(f"the crawl kept no page ({named}); see that the source can be reached, then run again")
 
 
 def _crawl_loopback(build: Build, config: CrawlConfig, source: LoopbackSource, previous: Path | None) -> None:
@@ -68,4 +58,4 @@ def _crawl_loopback(build: Build, config: CrawlConfig, source: LoopbackSource, p
                 "connect_to": {f"{host}:80": f"{web.address}:{web.port}" for host in web.hosts},
             }
         )
-        WebCrawl(build, reachable, [f"http://{host}/" for host in web.hosts], web.hosts, previous).run()
+        crawl_web(build, reachable, [f"http://{host}/" for host in web.hosts], web.hosts, previous)

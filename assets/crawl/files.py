@@ -1,7 +1,5 @@
 """The files of a source, wherever fsspec finds them, under names that hold on any machine."""
 
-from __future__ import annotations
-
 import posixpath
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,8 +29,7 @@ class SourceFile:
     def open(self, source: FileSource) -> Iterator[IO[bytes]]:
         """The file's bytes, unpacked if it is JSONL (WARC and Parquet pack their own records).
 
-        Raises:
-            InputError: if it cannot be opened.
+        Raises InputError if it cannot be opened.
         """
         compression = infer_compression(self.path) if isinstance(source, JsonlSource) else None
         try:
@@ -46,8 +43,7 @@ class SourceFile:
 def source_files(source: FileSource) -> list[SourceFile]:
     """The files of a source in the order of their names; entries of Common Crawl lists are named as listed.
 
-    Raises:
-        InputError: if a path matches no file.
+    Raises InputError if a path matches no file.
     """
     listed: dict[str, SourceFile] = {}
     found: dict[str, Any] = {}

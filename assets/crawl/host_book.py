@@ -1,7 +1,5 @@
 """What the ledger knows of hosts: their rules, their sitemaps, and whether they asked for rest."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable
 

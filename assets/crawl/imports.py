@@ -1,19 +1,16 @@
 """Files of documents enter where a crawl does: the same WARC records, index, accounting and digest."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator
 from itertools import islice
 from typing import IO
 
-from assets.crawl import archive
 from assets.crawl.archive import Archive
 from assets.crawl.config import CrawlConfig
 from assets.crawl.files import SourceFile, source_files
 from assets.crawl.index import write_index
-from assets.crawl.ledger import LEDGER, Kept, Ledger
-from assets.crawl.pages import header_directives, opt_out, read_page
+from assets.crawl.ledger import LEDGER, Ledger
+from assets.crawl.pages import media_type, opt_out, read_page
 from assets.crawl.records import BadRecord, Record, Rows
 from assets.crawl.sources import JsonlSource, RowSource, WarcSource
 from assets.crawl.urls import canonical_url
@@ -27,20 +24,18 @@ BATCH = 200
 def import_records(build: Build, config: CrawlConfig, source: WarcSource | RowSource) -> Outcome:
     """Copy the source's records into the build, file by file, and index them.
 
-    A record that cannot be used is dropped under the name `file:NAME#NUMBER`, with the reason.
-    The bytes follow from the files and the snapshot alone: dates are those of the records, or the
-    snapshot's.
-
-    Raises:
-        InputError: if there is no such file, or no record that can be used.
+    A record that cannot be used is dropped under the name `file:NAME#NUMBER`, with the reason. The
+    bytes follow from the files and the snapshot alone: dates are those of the records, or the
+    snapshot's. Raises InputError if there is no such file, or no record that can be used.
     """
     ledger = Ledger(build.scratch / LEDGER, config.shards)
     try:
         importer = _Importer(build, config, source, ledger)
-        for file in source_files(source):
+        files = source_files(source)
+        for file in files:
             importer.read(file)
         importer.archive.close()
-        outcome = write_index(build, ledger, {"files": importer.files})
+        outcome = write_index(build, ledger, {"files": len(files)})
     finally:
         ledger.close()
     if not outcome.stats["kept"]:
@@ -55,21 +50,17 @@ def import_records(build: Build, config: CrawlConfig, source: WarcSource | RowSo
 class _Importer:
     def __init__(self, build: Build, config: CrawlConfig, source: WarcSource | RowSource, ledger: Ledger):
         self.build, self.config, self.source, self.ledger = build, config, source, ledger
-        self.snapshot, self.date = f"{build.partition}", f"{build.partition}T00:00:00Z"
-        software = {"software": config.user_agent, "format": "WARC File Format 1.1"}
-        self.archive = Archive(build, config.warc_bytes, software, self.date)
-        self.archive.resume(ledger.last_record())
-        self.files = 0
+        about = {"software": config.user_agent, "format": "WARC File Format 1.1"}
+        date = f"{build.partition}T00:00:00Z"
+        self.archive = Archive(build, config.warc_bytes, about, ledger.last_record(), date)
 
     def read(self, file: SourceFile) -> None:
         """Enter a file's records, from the one after the last that an attempt before has entered."""
-        self.files += 1
         done, is_done = self.ledger.progress(file.name)
         if is_done:
             return
         with file.open(self.source) as stream:
-            records = enumerate(self._records(stream), start=1)
-            rest = islice(records, done, None)
+            rest = islice(enumerate(self._records(stream), start=1), done, None)
             while batch := list(islice(rest, BATCH)):
                 self.archive.roll()
                 with self.ledger.transaction():
@@ -77,8 +68,7 @@ class _Importer:
                         self._enter(f"file:{file.name}#{number}", record)
                     self.ledger.note_progress(file.name, batch[-1][0], is_done=False)
                 self.build.report(Progress("crawl", self.ledger.counts()[0], None, "records"))
-        with self.ledger.transaction():
-            self.ledger.note_progress(file.name, done, is_done=True)
+        self.ledger.note_progress(file.name, done, is_done=True)
 
     def _records(self, stream: IO[bytes]) -> Iterator[Record | BadRecord]:
         limit = self.config.limits.size_bytes
@@ -88,51 +78,26 @@ class _Importer:
         return rows.read_jsonl(stream) if isinstance(self.source, JsonlSource) else rows.read_parquet(stream)
 
     def _enter(self, name: str, record: Record | BadRecord) -> None:
-        url = self._url(name, record) if isinstance(record, Record) else name
+        url = None
+        if isinstance(record, Record):
+            url = name if record.url is None else canonical_url(record.url, self.config.session_parameters)
         reason = record.reason if isinstance(record, BadRecord) else self._refusal(record, url)
-        if reason or not isinstance(record, Record) or url is None:
-            self.ledger.record(name, None, reason)
+        if reason or isinstance(record, BadRecord) or url is None:
+            self.ledger.enter(name)
+            self.ledger.drop(name, reason)
             return
-        sha256 = hashlib.sha256(record.payload).hexdigest()
-        date = record.date or self.date
-        if record.kind == "response":
-            member = archive.response(url, self.snapshot, record.status, record.headers, record.payload, sha256, date)
-        else:
-            member = archive.resource(url, self.snapshot, record.content_type, record.payload, sha256, date)
-        place = self.archive.append(member)
-        headers = {key.lower(): value for key, value in record.headers}
-        kept = Kept(
-            url=url,
-            kind=record.kind,
-            status=record.status,
-            content_type=record.content_type,
-            payload_sha256=sha256,
-            etag=headers.get("etag", ""),
-            last_modified=headers.get("last-modified", ""),
-            file=place.file,
-            offset=place.offset,
-            length=place.length,
-            size_bytes=len(record.payload),
-        )
-        self.ledger.record(url, kept)
-
-    def _url(self, name: str, record: Record) -> str | None:
-        return name if record.url is None else canonical_url(record.url, self.config.session_parameters)
+        self.ledger.enter(url)
+        capture = self.archive.keep(url, record, hashlib.sha256(record.payload).hexdigest())
+        self.ledger.keep(capture, len(record.payload))
 
     def _refusal(self, record: Record, url: str | None) -> str:
         if record.kind == "response" and record.status != 200:
             return f"http_{record.status}"
-        if record.content_type.partition(";")[0].strip().lower() not in self.config.content_types:
+        if media_type(record.content_type) not in self.config.content_types:
             return "content_type"
         if url is None:
             return "bad_url"
         if self.ledger.knows(url):
             return "duplicate_url"
-        page = read_page(record.payload, record.content_type, url, self.config.user_agent)
-        headers = {key.lower(): value for key, value in record.headers}
-        return opt_out(
-            page.robots | header_directives(headers.get("x-robots-tag", ""), self.config.user_agent),
-            tdm_header=headers.get("tdm-reservation", ""),
-            is_tdm_reserved=page.is_tdm_reserved,
-            honoured=self.config.opt_outs,
-        )
+        page = read_page(record.payload, record.content_type, url, self.config.user_agent, record.headers)
+        return opt_out(page, self.config.opt_outs)

@@ -1,8 +1,6 @@
 """The index of a finished crawl: captures, drops and links in shards, its counts, and its digest."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -10,16 +8,13 @@ import pyarrow.parquet as pq
 
 from assets.captures import CAPTURE_SCHEMA
 from assets.crawl.earlier import LINKS_SCHEMA
-from assets.crawl.ledger import Ledger
+from assets.crawl.ledger import COLUMNS, Ledger
 from assets.crawl.urls import host_of
 from assets.documents import DROPPED_SCHEMA, Funnel, document_id
 from resources.artifact import content_digest
 from resources.build import Build, Outcome
 
-CAPTURED = """
-SELECT kept.url, kind, status, content_type, payload_sha256, etag, last_modified, file, offset, length
-FROM pages JOIN kept USING (url) WHERE state = 2 AND shard = ? ORDER BY url
-"""
+CAPTURED = f"SELECT {COLUMNS} FROM kept JOIN (SELECT url, shard FROM pages) USING (url) WHERE shard = ? ORDER BY url"
 DROPPED = "SELECT url, reason FROM pages WHERE state = 3 AND shard = ? ORDER BY url"
 LINKED = "SELECT url, targets FROM pages JOIN links USING (url) WHERE shard = ? ORDER BY url"
 
@@ -41,10 +36,7 @@ def write_index(build: Build, ledger: Ledger, stats: Mapping[str, int] | None = 
             for url, reason in ledger.db.execute(DROPPED, (shard,))
         )
         linked = ({"url": url, "targets": targets.split("\n")} for url, targets in ledger.db.execute(LINKED, (shard,)))
-        captures = (
-            dict(zip(CAPTURE_SCHEMA.names, (document_id(url, snapshot), url, snapshot, *rest), strict=True))
-            for url, *rest in ledger.db.execute(CAPTURED, (shard,))
-        )
+        captures = (dict(zip(CAPTURE_SCHEMA.names, row, strict=True)) for row in ledger.db.execute(CAPTURED, (shard,)))
         _write(build, f"dropped/{shard:05}.parquet", dropped, DROPPED_SCHEMA)
         _write(build, f"links/{shard:05}.parquet", linked, LINKS_SCHEMA)
         _write(build, f"captures/{shard:05}.parquet", captures, CAPTURE_SCHEMA)
@@ -75,28 +67,22 @@ def _write(build: Build, name: str, rows: Iterable[dict[str, Any]], schema: pa.S
 
 
 def _counts(ledger: Ledger) -> dict[str, Any]:
-    (entered,) = _row(ledger, "SELECT count(*) FROM pages")
-    reasons = ledger.db.execute("SELECT reason, count(*) FROM pages WHERE state = 3 GROUP BY reason ORDER BY reason")
-    (kept,) = _row(ledger, "SELECT count(*) FROM pages WHERE state = 2")
-    whole, unchanged, identical, size_bytes = _row(
-        ledger,
+    execute = ledger.db.execute
+    reasons = execute("SELECT reason, count(*) FROM pages WHERE state = 3 GROUP BY reason ORDER BY reason")
+    origins = execute("SELECT DISTINCT origin FROM pages WHERE state = 2 AND origin != ''")
+    whole, unchanged, identical, size_bytes = execute(
         "SELECT coalesce(sum(kind != 'revisit'), 0), coalesce(sum(kind = 'revisit' AND status = 304), 0), "
-        "coalesce(sum(kind = 'revisit' AND status != 304), 0), coalesce(sum(size_bytes), 0) FROM kept",
-    )
-    origins = ledger.db.execute("SELECT DISTINCT origin FROM pages WHERE state = 2 AND origin != ''")
+        "coalesce(sum(kind = 'revisit' AND status != 304), 0), coalesce(sum(size_bytes), 0) FROM kept"
+    ).fetchone()
+    (entered,) = execute("SELECT count(*) FROM pages").fetchone()
     return {
-        **Funnel(entered, kept, dict(reasons)).stats(),
+        **Funnel(entered, whole + unchanged + identical, dict(reasons)).stats(),
         "fetched_whole": whole,
         "not_modified": unchanged,
         "identical": identical,
         "bytes": size_bytes,
         "hosts": len({host_of(f"{origin}/") for (origin,) in origins}),
     }
-
-
-def _row(ledger: Ledger, query: str) -> Sequence[int]:
-    row: Sequence[int] = ledger.db.execute(query).fetchone()
-    return row
 
 
 def _digest(ledger: Ledger) -> str:

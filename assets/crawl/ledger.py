@@ -5,16 +5,15 @@ fate, its links and the place of its WARC record are committed together, after t
 was written; so what the ledger says is whole, and what it does not say did not happen.
 """
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple
 from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
 
+from assets.captures import CAPTURE_SCHEMA, Capture
 from assets.crawl.urls import origin_of
 from assets.documents import shard_of
 from resources.errors import BuildError
@@ -42,32 +41,16 @@ class Found(NamedTuple):
     hops: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A page that was kept, as the index needs it; `size_bytes` is that of a payload fetched whole, 0 for a 304."""
-
-    url: str
-    kind: str
-    status: int
-    content_type: str
-    payload_sha256: str
-    etag: str
-    last_modified: str
-    file: str
-    offset: int
-    length: int
-    size_bytes: int
-
-
 LEDGER = "ledger.sqlite"
-COLUMNS = ", ".join(field.name for field in fields(Kept))
+COLUMNS = ", ".join(CAPTURE_SCHEMA.names)
+# `size_bytes` of `kept` is that of a payload fetched whole, 0 for a 304.
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS pages (
     url TEXT PRIMARY KEY, origin TEXT, shard INTEGER, rank INTEGER, depth INTEGER, step INTEGER, hops INTEGER,
     state INTEGER, admitted INTEGER DEFAULT 0, reason TEXT
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS due ON pages (state, depth, step, origin);
-CREATE TABLE IF NOT EXISTS kept ({COLUMNS}, PRIMARY KEY (url)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS kept ({COLUMNS}, size_bytes, PRIMARY KEY (url)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS links (url TEXT PRIMARY KEY, targets TEXT);
 CREATE TABLE IF NOT EXISTS files (name TEXT PRIMARY KEY, records INTEGER, is_done INTEGER);
 """
@@ -76,8 +59,7 @@ CREATE TABLE IF NOT EXISTS files (name TEXT PRIMARY KEY, records INTEGER, is_don
 class Ledger:
     """The ledger in file `path`, made where it is not there yet.
 
-    Raises:
-        BuildError: if the file is there and is not a ledger.
+    Raises BuildError if the file is there and is not a ledger.
     """
 
     def __init__(self, path: Path, shards: int):
@@ -94,11 +76,6 @@ class Ledger:
 
     def close(self) -> None:
         self.db.close()
-
-    def discard(self) -> None:
-        """Close and delete the ledger: nothing was considered yet."""
-        self.close()
-        self.path.unlink()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -120,27 +97,16 @@ class Ledger:
             "ON CONFLICT (url) DO UPDATE SET depth = excluded.depth, step = excluded.step, hops = excluded.hops "
             "WHERE state = 0 AND (excluded.depth, excluded.step, excluded.hops) < (depth, step, hops)",
             (
-                (
-                    each.url,
-                    origin_of(each.url),
-                    shard_of(each.url, self.shards),
-                    _rank(each.url),
-                    *each.round,
-                    each.hops,
-                )
-                for each in found
+                (url, origin_of(url), shard_of(url, self.shards), shard_of(url, 2**62), *due, hops)
+                for url, due, hops in found
             ),
         )
 
     def next_round(self) -> Round | None:
         """The first round that has pages left."""
-        rows = [
-            self.db.execute(
-                "SELECT depth, step FROM pages WHERE state = ? ORDER BY depth, step LIMIT 1", (state,)
-            ).fetchone()
-            for state in (State.WAITING, State.ADMITTED)
-        ]
-        return min((Round(*row) for row in rows if row), default=None)
+        query = "SELECT depth, step FROM pages WHERE state IN (0, 1) ORDER BY depth, step LIMIT 1"
+        row = self.db.execute(query).fetchone()
+        return row and Round(*row)
 
     def origins(self, round: Round, state: State) -> list[str]:
         """The origins that have pages of a round in this state."""
@@ -170,23 +136,17 @@ class Ledger:
 
     # what became of pages
 
-    def keep(self, kept: Kept, links: Sequence[str]) -> None:
-        self.db.execute("UPDATE pages SET state = ? WHERE url = ?", (State.CAPTURED, kept.url))
-        marks = ", ".join("?" * len(fields(Kept)))
-        self.db.execute(f"INSERT OR REPLACE INTO kept VALUES ({marks})", astuple(kept))
-        self._link(kept.url, links)
+    def keep(self, capture: Capture, size_bytes: int, links: Sequence[str] = ()) -> None:
+        self.db.execute("UPDATE pages SET state = ? WHERE url = ?", (State.CAPTURED, capture.url))
+        row = (*astuple(capture), size_bytes)
+        self.db.execute(f"INSERT OR REPLACE INTO kept VALUES ({', '.join('?' * len(row))})", row)
+        self._link(capture.url, links)
 
     def drop(self, url: str, reason: str, links: Sequence[str] = ()) -> None:
         self.db.execute("UPDATE pages SET state = ?, reason = ? WHERE url = ?", (State.DROPPED, reason, url))
         self._link(url, links)
 
-    def record(self, url: str, kept: Kept | None, reason: str = "") -> None:
-        """Enter a record that came from a file: kept, or dropped for `reason`."""
-        state = State.DROPPED if kept is None else State.CAPTURED
-        row = (url, "", shard_of(url, self.shards), 0, 0, 0, 0, state, 0, reason)
-        self.db.execute(f"INSERT INTO pages VALUES ({', '.join('?' * len(row))})", row)
-        if kept is not None:
-            self.keep(kept, ())
+    # files of records
 
     def progress(self, file: str) -> tuple[int, bool]:
         """How many records of a file were entered, and whether that was all of them."""
@@ -198,6 +158,12 @@ class Ledger:
 
     def knows(self, url: str) -> bool:
         return self.db.execute("SELECT 1 FROM pages WHERE url = ?", (url,)).fetchone() is not None
+
+    def enter(self, url: str) -> None:
+        """Note a record that came from a file, to be kept or dropped next."""
+        self.db.execute("INSERT INTO pages VALUES (?, '', ?, 0, 0, 0, 0, 0, 0, '')", (url, shard_of(url, self.shards)))
+
+    # what there is
 
     def counts(self) -> tuple[int, int]:
         """How many URLs are finished, and how many are known."""
@@ -213,7 +179,3 @@ class Ledger:
     def _link(self, url: str, links: Sequence[str]) -> None:
         if links:
             self.db.execute("INSERT OR REPLACE INTO links VALUES (?, ?)", (url, "\n".join(links)))
-
-
-def _rank(url: str) -> int:
-    return shard_of(url, 2**62)

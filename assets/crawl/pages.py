@@ -1,10 +1,8 @@
 """What a fetched page says of itself: its payload, the links to follow, and its opt-outs."""
 
-from __future__ import annotations
-
 import re
 import zlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urljoin
 
@@ -13,6 +11,7 @@ from resiliparse.parse.encoding import bytes_to_str, detect_encoding
 
 from resources.errors import InputError
 
+Headers = Sequence[tuple[str, str]]
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([\w.:-]+)""", re.IGNORECASE)
 _REFRESH_URL = re.compile(r"""url\s*=\s*["']?([^"']+)""", re.IGNORECASE)
@@ -36,11 +35,20 @@ class Page:
     is_tdm_reserved: bool
 
 
+def header(headers: Headers, name: str) -> str:
+    """The value of a header, several joined by ", " as RFC 9110 has it; "" where there is none."""
+    return ", ".join(value for key, value in headers if key.lower() == name.lower())
+
+
+def media_type(content_type: str) -> str:
+    """A Content-Type without its parameters, in lower case."""
+    return content_type.partition(";")[0].strip().lower()
+
+
 def decode_payload(body: bytes, coding: str, size_bytes: int) -> bytes:
     """Undo gzip or deflate, to at most `size_bytes`.
 
-    Raises:
-        PayloadError: if the stream is broken or ends early, unpacks to more, or the coding is another.
+    Raises PayloadError if the stream is broken or ends early, unpacks to more, or the coding is another.
     """
     if coding in ("", "identity") or not body:
         return body
@@ -64,16 +72,17 @@ def decode_payload(body: bytes, coding: str, size_bytes: int) -> bytes:
     return payload
 
 
-def read_page(payload: bytes, content_type: str, url: str, user_agent: str) -> Page:
-    """Links and opt-outs of an HTML page; a page of another type has none.
+def read_page(payload: bytes, content_type: str, url: str, user_agent: str, headers: Headers = ()) -> Page:
+    """Links and opt-outs of a page; one that is not HTML has no links, and only the opt-outs of its headers.
 
     Links with rel=nofollow are left out, as are all of a page that says nofollow. A wrong charset
     garbles characters, never more: what cannot be decoded is replaced.
     """
-    if content_type.partition(";")[0].strip().lower() not in HTML_TYPES:
-        return Page((), url, frozenset(), False)
-    base, links, directives, is_reserved = url, list[str](), set[str](), False
-    for element in _elements(_decode(payload, content_type), "a", "area", "base", "meta"):
+    base, links = url, list[str]()
+    directives = _header_directives(header(headers, "X-Robots-Tag"), user_agent)
+    is_reserved = header(headers, "TDM-Reservation").strip() == "1"
+    html = _decode(payload, content_type) if media_type(content_type) in HTML_TYPES else ""
+    for element in _elements(html, "a", "area", "base", "meta"):
         href = element.get("href")
         if element.tag == "meta":
             name, content = element.get("name", "").strip().lower(), element.get("content", "")
@@ -87,10 +96,22 @@ def read_page(payload: bytes, content_type: str, url: str, user_agent: str) -> P
             base = urljoin(url, href) if href and base == url else base
         elif href is not None and "nofollow" not in element.get("rel", "").lower().split():
             links.append(href)
+    if {"nofollow", "none"} & directives:
+        links.clear()
     return Page(tuple(dict.fromkeys(links)), base, frozenset(directives), is_reserved)
 
 
-def header_directives(value: str, user_agent: str) -> frozenset[str]:
+def opt_out(page: Page, honoured: Collection[str]) -> str:
+    """The honoured opt-out that a page declares, as a drop reason; "" where it declares none.
+
+    `noai` is the directive that DeviantArt introduced; TDM-Reservation is the W3C community
+    group's protocol (TDMRep, 2024), whose value 1 reserves the right to text and data mining.
+    """
+    declared = {"noai": "noai" in page.robots, "tdm_reservation": page.is_tdm_reserved}
+    return next((reason for reason, is_declared in declared.items() if is_declared and reason in honoured), "")
+
+
+def _header_directives(value: str, user_agent: str) -> set[str]:
     """The directives of X-Robots-Tag for everybody and for this crawler ("bot: noai" speaks to that bot alone)."""
     found, addressee = set(), ""
     for token in _tokens(value):
@@ -99,22 +120,7 @@ def header_directives(value: str, user_agent: str) -> frozenset[str]:
             addressee, token = name.strip(), rest.strip()
         if addressee in ("", user_agent.lower()):
             found.add(token)
-    return frozenset(found)
-
-
-def opt_out(
-    directives: Iterable[str], *, tdm_header: str = "", is_tdm_reserved: bool = False, honoured: Collection[str]
-) -> str:
-    """The honoured opt-out that a page declares, as a drop reason; "" where it declares none.
-
-    `noai` is the directive that DeviantArt introduced; TDM-Reservation is the W3C community
-    group's protocol (TDMRep, 2024), whose value 1 reserves the right to text and data mining.
-    """
-    if "noai" in honoured and "noai" in directives:
-        return "noai"
-    if "tdm_reservation" in honoured and (is_tdm_reserved or tdm_header.strip() == "1"):
-        return "tdm_reservation"
-    return ""
+    return found
 
 
 def _elements(text: str, *names: str) -> Iterator[etree._Element]:

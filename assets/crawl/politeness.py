@@ -1,7 +1,5 @@
 """When a host may be asked again: one request at a time, the delay between, and the back-off that it asked for."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import AsyncIterator

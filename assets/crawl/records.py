@@ -1,7 +1,5 @@
 """Documents in files that others made: WARC records, lines of JSONL and rows of Parquet, the broken ones named."""
 
-from __future__ import annotations
-
 import io
 import json
 import zlib
@@ -116,12 +114,11 @@ class Rows:
         values = {key: row.get(name) for key, name in named.items() if name}
         # HTML that came as bytes says its charset itself.
         charset = "" if columns.html and isinstance(body, bytes) else "utf-8"
-        return Record(
-            "resource", url, media_type("text/html" if columns.html else "text/plain", charset, values), payload
-        )
+        content_type = described_type("text/html" if columns.html else "text/plain", charset, values)
+        return Record("resource", url, content_type, payload)
 
 
-def media_type(kind: str, charset: str, parameters: Mapping[str, object]) -> str:
+def described_type(kind: str, charset: str, parameters: Mapping[str, object]) -> str:
     """A Content-Type that carries what a row says of its document as parameters, values as RFC 2231 has them.
 
     `email.message.Message.get_param` and `email.utils.collapse_rfc2231_value` read them back.
@@ -133,12 +130,8 @@ def media_type(kind: str, charset: str, parameters: Mapping[str, object]) -> str
     for name, value in parameters.items():
         if isinstance(value, str) and value.strip():
             plain = value.strip().encode("utf-8", "replace").decode()
-            message.set_param(name, plain, charset="" if _is_plain(plain) else "utf-8")
+            message.set_param(name, plain, charset="" if plain.isascii() and plain.isprintable() else "utf-8")
     return str(message["Content-Type"])
-
-
-def _is_plain(value: str) -> bool:
-    return value.isascii() and value.isprintable()
 
 
 def _skip_line(lines: Any) -> None:

@@ -1,12 +1,15 @@
-"""robots.txt by RFC 9309: what a host allows, how slowly, and where its sitemaps are."""
-
-from __future__ import annotations
+"""What a host says to crawlers: robots.txt by RFC 9309, and sitemaps by sitemaps.org."""
 
 from dataclasses import dataclass
 
+from lxml import etree  # type: ignore[import-untyped, unused-ignore]
 from protego import Protego
+from scrapy.utils.sitemap import Sitemap
 
-MOST_BYTES = 500 * 1024
+from assets.crawl.pages import PayloadError, decode_payload
+
+ROBOTS_BYTES = 500 * 1024
+SITEMAP_BYTES = 50 * 1024 * 1024  # the protocol's own limit, unpacked
 MOST_REDIRECTS = 5
 # Failures that say something of the host itself, and not of its robots.txt.
 NO_HOST = frozenset({"private_address", "dns"})
@@ -41,7 +44,7 @@ def read_robots(status: int, body: bytes, user_agent: str) -> Robots:
     which like 5xx and no answer means that nothing is (RFC 9309, section 2.3.1).
     """
     if 200 <= status < 300:
-        rules = Protego.parse(body[:MOST_BYTES].decode("utf-8-sig", "replace"))
+        rules = Protego.parse(body[:ROBOTS_BYTES].decode("utf-8-sig", "replace"))
         rate = rules.request_rate(user_agent)
         delays = (rules.crawl_delay(user_agent) or 0.0, rate.seconds / rate.requests if rate else 0.0)
         return Robots(user_agent, rules, "", max(delays), tuple(dict.fromkeys(rules.sitemaps)))
@@ -49,3 +52,32 @@ def read_robots(status: int, body: bytes, user_agent: str) -> Robots:
     reason = body.decode() if status == 0 else ""
     refusal = "" if is_absent else reason if reason in NO_HOST else "robots_unreachable"
     return Robots(user_agent, None, refusal, 0.0, ())
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a sitemap lists: URLs of pages, or of sitemaps where it is an index."""
+
+    pages: tuple[str, ...]
+    sitemaps: tuple[str, ...]
+
+
+def read_sitemap(body: bytes, coding: str) -> Listing | None:
+    """A sitemap, a sitemap index, or a text file of URLs, plain or as a gzip file; None where it is none of these."""
+    try:
+        body = decode_payload(body, coding, SITEMAP_BYTES)
+        if body.startswith(b"\x1f\x8b"):
+            body = decode_payload(body, "gzip", SITEMAP_BYTES)
+    except PayloadError:
+        return None
+    if not body.lstrip().startswith((b"<", b"\xef\xbb\xbf<")):
+        lines = body.decode("utf-8-sig", "replace").split()
+        return Listing(tuple(line for line in lines if line.startswith(("http://", "https://"))), ())
+    try:
+        sitemap = Sitemap(body)
+        found = tuple(dict.fromkeys(entry["loc"] for entry in sitemap if entry["loc"]))
+    except (etree.XMLSyntaxError, StopIteration):
+        return None
+    if sitemap.type == "sitemapindex":
+        return Listing((), found)
+    return Listing(found, ()) if sitemap.type == "urlset" else None

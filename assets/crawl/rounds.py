@@ -7,23 +7,17 @@ many requests were under way, or where a killed attempt stopped. The price is th
 for its slowest host. Within a round hosts go side by side, each with one request at a time.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 
 from assets.crawl.admission import Admission
-from assets.crawl.config import CrawlConfig
 from assets.crawl.host_book import HostBook
-from assets.crawl.ledger import Found, Ledger, Round, State
+from assets.crawl.ledger import Found, Round, State
 from assets.crawl.pages import PayloadError, decode_payload
 from assets.crawl.politeness import Host, retry_after_s
-from assets.crawl.robots import MOST_BYTES as ROBOTS_BYTES
-from assets.crawl.robots import MOST_REDIRECTS, Robots
-from assets.crawl.sitemaps import MOST_BYTES as SITEMAP_BYTES
-from assets.crawl.sitemaps import read_sitemap
+from assets.crawl.robots import MOST_REDIRECTS, ROBOTS_BYTES, SITEMAP_BYTES, Robots, read_sitemap
 from assets.crawl.transport import Answer, Failure, Transport
 from assets.crawl.urls import Scope, canonical_url, host_of, origin_of
 from assets.crawl.visits import Visits
@@ -33,19 +27,11 @@ BUSY = frozenset({429, 500, 502, 503, 504})
 
 
 class Rounds:
-    """One crawl over a ledger; `report` is told how many URLs are finished, and how many are known."""
+    """One crawl over a ledger; `report` is called whenever it went on."""
 
-    def __init__(
-        self,
-        config: CrawlConfig,
-        scope: Scope,
-        ledger: Ledger,
-        visits: Visits,
-        transport: Transport,
-        report: Callable[[int, int], None],
-    ):
-        self.config, self.scope, self.ledger, self.visits = config, scope, ledger, visits
-        self.transport, self.report = transport, report
+    def __init__(self, scope: Scope, visits: Visits, transport: Transport, report: Callable[[], None]):
+        self.config, self.ledger = config, ledger = visits.config, visits.ledger
+        self.scope, self.visits, self.transport, self.report = scope, visits, transport, report
         self.book = HostBook(ledger, config.user_agent, config.delay_s)
         self.slots = asyncio.Semaphore(config.concurrency)
         self.decide = Admission(config, scope, self.book, ledger.admitted_urls())
@@ -59,25 +45,26 @@ class Rounds:
             origins = [o for o in self.ledger.origins(due, State.WAITING) if self.scope.covers(host_of(f"{o}/"))]
             if due.depth <= self.config.limits.depth:
                 await self._each_host(origins, self._meet, due)
-            self._admit(due)
-            self.finished, self.known = self.ledger.counts()
+            with self.ledger.transaction():
+                self.ledger.admit([(url, self.decide(url, hops, due)) for url, hops in self.ledger.waiting(due)])
             await self._each_host(self.ledger.origins(due, State.ADMITTED), self._fetch, due)
 
     async def _each_host(self, origins: Iterable[str], act: Act, due: Round) -> None:
         by_host = defaultdict(list)
         for origin in origins:
             by_host[host_of(f"{origin}/")].append(origin)
+
+        async def in_turn(host: str, own: Iterable[str]) -> None:
+            for origin in own:
+                await act(host, origin, due)
+
         try:
             async with asyncio.TaskGroup() as group:
                 for host, own in by_host.items():
-                    group.create_task(self._in_turn(host, own, act, due))
+                    group.create_task(in_turn(host, own))
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
-        self.report(*self.ledger.counts())
-
-    async def _in_turn(self, host: str, origins: Iterable[str], act: Act, due: Round) -> None:
-        for origin in origins:
-            await act(host, origin, due)
+        self.report()
 
     # hosts
 
@@ -98,7 +85,7 @@ class Rounds:
     async def _ask_robots(self, origin: str) -> tuple[int, bytes]:
         url = f"{origin}/robots.txt"
         for _ in range(MOST_REDIRECTS + 1):
-            answer = await self._ask(url, {"Accept-Encoding": "identity"}, size_bytes=ROBOTS_BYTES, cut=True)
+            answer = await self._ask(url, ROBOTS_BYTES, {"Accept-Encoding": "identity"}, cut=True)
             if isinstance(answer, Failure):
                 return 0, answer.reason.encode()
             if not answer.is_redirect:
@@ -116,10 +103,10 @@ class Rounds:
         self.book.note_sitemaps(origin, own, due, self.config.limits.sitemaps_per_host)
 
     async def _read_sitemap(self, origin: str, robots: Robots, url: str, due: Round) -> None:
-        answer = await self._ask(url, size_bytes=SITEMAP_BYTES)
+        answer = await self._ask(url, SITEMAP_BYTES)
         listing = None
         if isinstance(answer, Answer) and answer.status == 200:
-            listing = read_sitemap(answer.body, answer.header("Content-Encoding").lower())
+            listing = read_sitemap(answer.body, answer.coding)
         with self.ledger.transaction():
             self.book.finish_sitemap(url, listing is not None)
             if listing is not None:
@@ -132,13 +119,6 @@ class Rounds:
             host.delay_s = robots.delay_s
             host.rest(robots.delay_s if self.book.is_resumed else 0.0)
 
-    # admission
-
-    def _admit(self, due: Round) -> None:
-        """Decide about every waiting page of a round; limits take an even sample, by a hash of the URL."""
-        with self.ledger.transaction():
-            self.ledger.admit([(url, self.decide(url, hops, due)) for url, hops in self.ledger.waiting(due)])
-
     # pages
 
     async def _fetch(self, name: str, origin: str, due: Round) -> None:
@@ -149,63 +129,51 @@ class Rounds:
         for url, hops in self.ledger.admitted(due, origin):
             answer: Answer | Failure = Failure(host.closed)
             if not host.closed:
-                conditions = self.visits.conditions(url)
-                limit = self.config.limits.size_bytes
-                answer = await self._ask(url, conditions, accept=self.config.content_types, size_bytes=limit)
+                conditions, types = self.visits.conditions(url), self.config.content_types
+                answer = await self._ask(url, self.config.limits.size_bytes, conditions, types)
             self.visits.enter(url, answer, due, hops)
-            self.finished += 1
-            self.report(self.finished, max(self.known, self.finished))
+            self.report()
 
     async def _ask(
         self,
         url: str,
-        headers: Mapping[str, str] | None = None,
-        *,
-        accept: Collection[str] = (),
         size_bytes: int,
+        headers: Mapping[str, str] | None = None,
+        accept: Collection[str] = (),
         cut: bool = False,
     ) -> Answer | Failure:
         """Ask for a URL in its host's turn, again after a failure that may pass; nothing within a Retry-After."""
         name = host_of(url)
         host = self.book.host(name)
-        answer: Answer | Failure = Failure("connection")
         for attempt in range(self.config.retries + 1):
             async with host.turn(self.slots):
-                answer = await self.transport.fetch(url, headers=headers, accept=accept, size_bytes=size_bytes, cut=cut)
-                rest_s = self._rest_s(answer, attempt)
+                answer = await self.transport.fetch(url, size_bytes, headers or {}, accept, cut)
+                rest_s = self._rest_s(answer, attempt) if _may_pass(answer) else 0.0
                 host.rest(rest_s)
             if not _may_pass(answer):
-                break
-            self._note_failure(name, host, rest_s, is_last=attempt == self.config.retries)
+                if host.failures:
+                    host.failures = 0
+                    self.book.save(name)
+                return answer
+            host.failures += attempt == self.config.retries
+            if rest_s > self.config.limits.patience_s:
+                host.closed = "retry_after"
+            elif host.failures >= self.config.limits.failures_per_host:
+                host.closed = "host_unavailable"
+            self.book.save(name, rest_s)
             if host.closed:
                 break
-        else:
-            return answer
-        if host.failures and not _may_pass(answer):
-            host.failures = 0
-            self.book.save(name)
         return answer
 
     def _rest_s(self, answer: Answer | Failure, attempt: int) -> float:
-        if not _may_pass(answer):
-            return 0.0
         asked_s = retry_after_s(answer.header("Retry-After"), time.time()) if isinstance(answer, Answer) else 0.0
         return max(asked_s, self.config.back_off_s * 2.0**attempt)
-
-    def _note_failure(self, name: str, host: Host, rest_s: float, *, is_last: bool) -> None:
-        host.failures += is_last
-        if rest_s > self.config.limits.patience_s:
-            host.closed = "retry_after"
-        elif host.failures >= self.config.limits.failures_per_host:
-            host.closed = "host_unavailable"
-        self.book.save(name, rest_s)
 
 
 def _decoded(answer: Answer) -> tuple[int, bytes]:
     """Status and body of a robots.txt, which some servers pack though nobody asked; status 0 where it is broken."""
     try:
-        coding = answer.header("Content-Encoding").strip().lower()
-        return answer.status, decode_payload(answer.body, coding, ROBOTS_BYTES)
+        return answer.status, decode_payload(answer.body, answer.coding, ROBOTS_BYTES)
     except PayloadError as error:
         return 0, error.reason.encode()
 

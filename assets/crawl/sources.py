@@ -1,9 +1,7 @@
 """Where a snapshot's pages come from: the loopback web, sites, WARC files, or rows of Parquet and JSONL."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
@@ -38,7 +36,7 @@ class SiteSource(Config):
     """Domains that may be crawled, with their subdomains; those of the seeds where empty."""
 
     @model_validator(mode="after")
-    def _seeds_are_urls(self) -> SiteSource:
+    def _seeds_are_urls(self) -> Self:
         for seed in self.seeds:
             if urlsplit(seed).scheme not in ("http", "https") or not urlsplit(seed).hostname:
                 raise ValueError(f"seeds: {seed!r} is not an absolute http or https URL")
@@ -91,7 +89,7 @@ class Columns(Config):
     """Column of the language, as a BCP 47 tag."""
 
     @model_validator(mode="after")
-    def _has_one_body(self) -> Columns:
+    def _has_one_body(self) -> Self:
         if (self.text is None) == (self.html is None):
             raise ValueError("columns: give exactly one of `text` and `html`")
         return self

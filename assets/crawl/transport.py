@@ -4,8 +4,6 @@ Scrapy is used for what it has seen more of than anybody (servers that break HTT
 time limits); what is fetched, when, and what follows from it is decided in `rounds`.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -24,25 +22,22 @@ from scrapy.exceptions import (
     StopDownload,
 )
 
-from assets.crawl.addresses import AddressPolicy
+from assets.crawl.addresses import AddressPolicy, CheckedResolver
 from assets.crawl.config import CrawlConfig
-from assets.crawl.resolver import CheckedResolver
+from assets.crawl.pages import header, media_type
 from assets.crawl.urls import host_of
 
 log = logging.getLogger(__name__)
 
 SETTINGS: dict[str, Any] = {
+    "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
     "COOKIES_ENABLED": False,
     "DOWNLOADER_MIDDLEWARES_BASE": {},
-    "DOWNLOADER_STATS": False,
     "DOWNLOAD_DELAY": 0,
     "DOWNLOAD_WARNSIZE": 0,
     "EXTENSIONS_BASE": {},
     "LOG_ENABLED": False,
-    "LOG_INSTALL_ROOT_HANDLER": False,
     "SPIDER_MIDDLEWARES_BASE": {},
-    "STATS_DUMP": False,
-    "TELNETCONSOLE_ENABLED": False,
     "TWISTED_DNS_RESOLVER": "scrapy.resolver.CachingHostnameResolver",
 }
 REASONS: dict[type[Exception], str] = {
@@ -64,8 +59,7 @@ class Answer:
     body: bytes
 
     def header(self, name: str) -> str:
-        """The value of a header, several joined by ", " as RFC 9110 has it; "" where there is none."""
-        return ", ".join(value for key, value in self.headers if key.lower() == name.lower())
+        return header(self.headers, name)
 
     @property
     def is_redirect(self) -> bool:
@@ -73,7 +67,11 @@ class Answer:
 
     @property
     def media_type(self) -> str:
-        return self.header("Content-Type").partition(";")[0].strip().lower()
+        return media_type(self.header("Content-Type"))
+
+    @property
+    def coding(self) -> str:
+        return self.header("Content-Encoding").strip().lower()
 
 
 @dataclass(frozen=True)
@@ -96,13 +94,7 @@ class Transport:
         crawler.signals.connect(self._check_bytes, signals.bytes_received)
 
     async def fetch(
-        self,
-        url: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        accept: Collection[str] = (),
-        size_bytes: int,
-        cut: bool = False,
+        self, url: str, size_bytes: int, headers: Mapping[str, str], accept: Collection[str], cut: bool
     ) -> Answer | Failure:
         """Get `url`; nothing is followed, no cookie, no referrer is sent.
 
@@ -116,7 +108,7 @@ class Transport:
             "download_maxsize": 0 if cut else size_bytes,
             "download_timeout": self.config.limits.timeout_s,
         }
-        request = Request(url, headers={**sent, **(headers or {})}, meta=meta, dont_filter=True)
+        request = Request(url, headers={**sent, **headers}, meta=meta, dont_filter=True)
         assert self.crawler.engine is not None
         try:
             response = await self.crawler.engine.download_async(request)
@@ -133,8 +125,8 @@ class Transport:
         return Answer(response.status, tuple(decoded), response.body)
 
     def _check_headers(self, headers: Any, request: Request) -> None:
-        media_type = (headers.get("Content-Type") or b"").decode("latin-1").partition(";")[0].strip().lower()
-        if request.meta["accept"] and media_type not in request.meta["accept"]:
+        kind = media_type((headers.get("Content-Type") or b"").decode("latin-1"))
+        if request.meta["accept"] and kind not in request.meta["accept"]:
             raise StopDownload(fail=False)
 
     def _check_bytes(self, data: bytes, request: Request) -> None:
@@ -146,11 +138,7 @@ class Transport:
 
 
 def run_scrapy(config: CrawlConfig, policy: AddressPolicy, crawl: Callable[[Transport], Awaitable[None]]) -> None:
-    """Run `crawl` in a Scrapy engine of its own, in this process, which can do so once in its life.
-
-    Raises:
-        Whatever `crawl` raises.
-    """
+    """Run `crawl` in a Scrapy engine of its own, in this process, which can do so once in its life."""
     errors: list[BaseException] = []
 
     class CrawlSpider(Spider):
@@ -168,8 +156,7 @@ def run_scrapy(config: CrawlConfig, policy: AddressPolicy, crawl: Callable[[Tran
             for request in list[Request]():
                 yield request
 
-    limits = {"CONCURRENT_REQUESTS": config.concurrency, "CONCURRENT_REQUESTS_PER_DOMAIN": 1}
-    process = CrawlerProcess({**SETTINGS, **limits})
+    process = CrawlerProcess({**SETTINGS, "CONCURRENT_REQUESTS": config.concurrency})
     logging.getLogger("scrapy").setLevel(logging.CRITICAL)  # what it would say is in the drop reasons
     process.crawl(CrawlSpider)
     process.start(install_signal_handlers=False)

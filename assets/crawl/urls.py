@@ -1,7 +1,5 @@
 """URLs in one canonical form, what a crawl may follow, and the shapes that betray a trap."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Collection

@@ -1,17 +1,15 @@
 """What follows from an answer: a WARC record, an entry in the ledger, and the pages that it leads to."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from assets.crawl import archive
-from assets.crawl.archive import Archive, Place
+from assets.crawl.archive import Archive
 from assets.crawl.config import CrawlConfig
 from assets.crawl.earlier import Earlier, EarlierSnapshot
-from assets.crawl.ledger import Found, Kept, Ledger, Round
-from assets.crawl.pages import PayloadError, decode_payload, header_directives, opt_out, read_page
+from assets.crawl.ledger import Found, Ledger, Round
+from assets.crawl.pages import PayloadError, decode_payload, opt_out, read_page
+from assets.crawl.records import Record
 from assets.crawl.transport import Answer, Failure
 from assets.crawl.urls import LinkBases, Scope, canonical_url, host_of
 
@@ -21,17 +19,8 @@ LINK_CACHE = 100_000
 class Visits:
     """Enters answers in the ledger: every page ends there, once, as kept or with the reason why not."""
 
-    def __init__(
-        self,
-        config: CrawlConfig,
-        scope: Scope,
-        snapshot: str,
-        ledger: Ledger,
-        archive: Archive,
-        earlier: EarlierSnapshot,
-    ):
-        self.config, self.snapshot = config, snapshot
-        self.ledger, self.archive, self.earlier = ledger, archive, earlier
+    def __init__(self, config: CrawlConfig, scope: Scope, ledger: Ledger, archive: Archive, earlier: EarlierSnapshot):
+        self.config, self.ledger, self.archive, self.earlier = config, ledger, archive, earlier
 
         @lru_cache(LINK_CACHE)
         def in_scope(link: str, base: str) -> str | None:
@@ -62,11 +51,18 @@ class Visits:
         elif answer.is_redirect:
             self._enter_redirect(url, answer.header("Location"), due, hops)
         elif answer.status == 304 and earlier is not None:
-            self._enter_unchanged(url, answer, earlier, due)
-        elif answer.status == 200:
-            self._enter_page(url, answer, earlier, due)
-        else:
+            self._enter_page(url, answer, None, earlier, due)
+        elif answer.status != 200:
             self._drop(url, f"http_{answer.status}")
+        elif answer.media_type not in self.config.content_types:
+            self._drop(url, "content_type")
+        else:
+            try:
+                payload = decode_payload(answer.body, answer.coding, self.config.limits.size_bytes)
+            except PayloadError as error:
+                self._drop(url, error.reason)
+            else:
+                self._enter_page(url, answer, payload, earlier, due)
 
     def _enter_redirect(self, url: str, location: str, due: Round, hops: int) -> None:
         target = canonical_url(location, self.config.session_parameters, url) if location else None
@@ -78,85 +74,32 @@ class Visits:
             self.ledger.drop(url, "redirect", [target])
             self.ledger.add([Found(target, Round(due.depth, due.step + 1), hops + 1)])
 
-    def _enter_unchanged(self, url: str, answer: Answer, earlier: Earlier, due: Round) -> None:
-        links = list(self.found(earlier.links.split("\n"), url, Round(due.depth + 1, 0)))
-        reason = self._opt_out(answer)
-        self._keep(url, answer, reason, earlier.payload_sha256, None, earlier, links)
+    def _enter_page(self, url: str, answer: Answer, payload: bytes | None, earlier: Earlier | None, due: Round) -> None:
+        """Write the record and enter the page with its links; opted out, only its links are followed.
 
-    def _enter_page(self, url: str, answer: Answer, earlier: Earlier | None, due: Round) -> None:
-        if answer.media_type not in self.config.content_types:
-            self._drop(url, "content_type")
-            return
-        try:
-            coding = answer.header("Content-Encoding").strip().lower()
-            payload = decode_payload(answer.body, coding, self.config.limits.size_bytes)
-        except PayloadError as error:
-            self._drop(url, error.reason)
-            return
-        page = read_page(payload, answer.header("Content-Type"), url, self.config.user_agent)
-        directives = page.robots | self._directives(answer)
-        links = () if {"nofollow", "none"} & directives else page.links
-        found = sorted(set(self.found(links, page.base, Round(due.depth + 1, 0))))
-        reason = self._opt_out(answer, page.robots, page.is_tdm_reserved)
-        sha256 = hashlib.sha256(payload).hexdigest()
-        same = earlier if earlier is not None and earlier.payload_sha256 == sha256 else None
-        self._keep(url, answer, reason, sha256, payload, same, found)
-
-    def _keep(
-        self,
-        url: str,
-        answer: Answer,
-        reason: str,
-        sha256: str,
-        payload: bytes | None,
-        same: Earlier | None,
-        found: list[Found],
-    ) -> None:
-        """Write the record and enter the page with its links; opted out (`reason`), only its links are followed."""
+        `payload` is None for a 304, whose page is as `earlier` has it.
+        """
+        content_type = answer.header("Content-Type")
+        page = read_page(payload or b"", content_type, url, self.config.user_agent, answer.headers)
+        links, base = (page.links, page.base) if payload is not None or earlier is None else (earlier.links, url)
+        found = sorted(set(self.found(links, base, Round(due.depth + 1, 0))))
         self.archive.roll()
-        targets = [each.url for each in found]
-        kept = None
+        capture = None
+        reason = opt_out(page, self.config.opt_outs)
+        sha256 = hashlib.sha256(payload or b"").hexdigest()
         if not reason:
-            if same is not None:
-                date = self.earlier.date_of(same)
-                record = archive.revisit(url, self.snapshot, answer.status, answer.headers, sha256, date)
+            if earlier is not None and (payload is None or earlier.capture.payload_sha256 == sha256):
+                date = self.earlier.date_of(earlier.capture)
+                capture = self.archive.revisit(url, answer.status, answer.headers, earlier.capture, date)
             else:
-                assert payload is not None
-                record = archive.response(url, self.snapshot, answer.status, answer.headers, payload, sha256, None)
-            kept = self._kept(url, answer, sha256, payload, same, self.archive.append(record))
+                record = Record("response", url, content_type, payload or b"", answer.status, answer.headers)
+                capture = self.archive.keep(url, record, sha256)
         with self.ledger.transaction():
             self.ledger.add(found)
-            if kept is None:
+            if capture is None:
                 self.ledger.drop(url, reason)
             else:
-                self.ledger.keep(kept, targets)
-
-    @staticmethod
-    def _kept(url: str, answer: Answer, sha256: str, payload: bytes | None, same: Earlier | None, place: Place) -> Kept:
-        return Kept(
-            url=url,
-            kind="revisit" if same else "response",
-            status=answer.status,
-            content_type=answer.header("Content-Type") or (same.content_type if same else ""),
-            payload_sha256=sha256,
-            etag=answer.header("ETag") or (same.etag if same else ""),
-            last_modified=answer.header("Last-Modified") or (same.last_modified if same else ""),
-            file=place.file,
-            offset=place.offset,
-            length=place.length,
-            size_bytes=len(payload or b""),
-        )
-
-    def _directives(self, answer: Answer) -> frozenset[str]:
-        return header_directives(answer.header("X-Robots-Tag"), self.config.user_agent)
-
-    def _opt_out(self, answer: Answer, robots: Iterable[str] = (), is_tdm_reserved: bool = False) -> str:
-        return opt_out(
-            {*robots, *self._directives(answer)},
-            tdm_header=answer.header("tdm-reservation"),
-            is_tdm_reserved=is_tdm_reserved,
-            honoured=self.config.opt_outs,
-        )
+                self.ledger.keep(capture, len(payload or b""), [each.url for each in found])
 
     def _drop(self, url: str, reason: str) -> None:
         with self.ledger.transaction():

@@ -1,10 +1,8 @@
 """Reading WARC files that others wrote, past whatever is broken in them."""
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Iterator
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from typing import IO, Any
 
 from warcio.archiveiterator import ArchiveIterator
@@ -30,23 +28,23 @@ def read_warc(stream: IO[bytes], size_bytes: int) -> Iterator[Record | BadRecord
     file that breaks ends there, with one bad record for the rest. Other kinds of record are no
     pages and are passed over.
     """
-    start = stream.read(len(GZIP))
-    if start != GZIP:
-        yield from _records(_Chained(start, stream), size_bytes)
+    buffered: Any = BufferedReader(stream)
+    if buffered.peek(len(GZIP))[: len(GZIP)] != GZIP:
+        yield from _records(buffered, size_bytes)
         return
-    for member in gzip_members(stream, size_bytes + HEADER_BYTES, start):
+    for member in gzip_members(buffered, size_bytes + HEADER_BYTES):
         if isinstance(member, BadRecord):
             yield member
         else:
             yield from _records(BytesIO(member), size_bytes)
 
 
-def gzip_members(stream: IO[bytes], most_bytes: int, start: bytes = b"") -> Iterator[bytes | BadRecord]:
+def gzip_members(stream: IO[bytes], most_bytes: int) -> Iterator[bytes | BadRecord]:
     """The unpacked members of a gzip file; a member that is broken, cut off, or too large is a bad record.
 
     After a broken member reading goes on at the next gzip magic that follows its beginning.
     """
-    raw = start
+    raw = b""
     while raw := raw or stream.read(CHUNK_BYTES):
         decoder = zlib.decompressobj(zlib.MAX_WBITS | 16)
         plain, piece, size = [], raw, 0
@@ -80,17 +78,6 @@ def _from_next_member(raw: bytes, stream: IO[bytes]) -> bytes:
     return raw[found:]
 
 
-class _Chained:
-    """A stream with the bytes put back that were read to see what it is."""
-
-    def __init__(self, start: bytes, stream: IO[bytes]):
-        self.start, self.stream = start, stream
-
-    def read(self, size: int) -> bytes:
-        start, self.start = self.start, b""
-        return start + self.stream.read(size - len(start))
-
-
 def _records(stream: Any, size_bytes: int) -> Iterator[Record | BadRecord]:
     try:
         for record in ArchiveIterator(stream):
@@ -101,11 +88,7 @@ def _records(stream: Any, size_bytes: int) -> Iterator[Record | BadRecord]:
 
 
 def _page(record: Any, size_bytes: int) -> Record | BadRecord:
-    """One record, its payload decoded.
-
-    Raises:
-        One of `BROKEN`: if it breaks while it is read.
-    """
+    """One record, its payload decoded; raises one of `BROKEN` if it breaks while it is read."""
     if record.rec_type == "revisit":
         return BadRecord("revisit")
     url, http = record.rec_headers.get_header("WARC-Target-URI"), record.http_headers

@@ -1,7 +1,5 @@
 """Removing duplicates: hash every document once, decide all fates together, write the shards."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path

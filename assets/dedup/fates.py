@@ -1,7 +1,5 @@
 """Fates: which documents of a snapshot stay, and which document stands for each of the others."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Groups of near-duplicates: connected components of the pairs that share a band and prove similar."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Index segments: what a snapshot leaves behind so that later ones find its texts without reading them again."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass

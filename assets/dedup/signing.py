@@ -1,7 +1,5 @@
 """Signing: each document hashed once, shard by shard, into columns that the search for duplicates needs."""
 
-from __future__ import annotations
-
 import os
 import uuid
 from collections.abc import Iterator, Sequence

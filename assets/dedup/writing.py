@@ -1,7 +1,5 @@
 """Writing: the shards of what stays, of what was dropped, and of which document stands for which."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path

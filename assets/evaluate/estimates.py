@@ -1,7 +1,5 @@
 """Differences between models, how far off they may be, and how much more would tell."""
 
-from __future__ import annotations
-
 import math
 from bisect import bisect_left
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The evaluation: every checkpoint, the champion and the baselines on the same held-out documents."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """What people see of an evaluation and of a verdict."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 

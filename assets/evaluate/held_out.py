@@ -1,7 +1,5 @@
 """The documents that judge: an even sample of what was held out, with its tokens and where it came from."""
 
-from __future__ import annotations
-
 import hashlib
 from collections import defaultdict
 from collections.abc import Sequence

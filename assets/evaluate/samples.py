@@ -1,7 +1,5 @@
 """What the models write: continuations of held-out documents, and answers about documented names."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Negative log-likelihoods of token sequences, by anything that predicts: a decoder, counts of tokens, n-grams."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ and others from held-out headings, of nearly the same length so that length tell
 choice with the greatest likelihood per byte is the model's answer.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

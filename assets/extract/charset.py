@@ -1,7 +1,5 @@
 """Which characters a page's bytes are, where the page itself may be wrong about it."""
 
-from __future__ import annotations
-
 import codecs
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What a row of a table said about its document: title, licence and language, carried in its content type."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from email.message import Message
 from email.utils import collapse_rfc2231_value

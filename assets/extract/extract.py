@@ -1,7 +1,5 @@
 """The extract stage: every capture of a crawl becomes a document, or is dropped with a reason."""
 
-from __future__ import annotations
-
 from collections import Counter
 from functools import lru_cache, partial
 from pathlib import Path

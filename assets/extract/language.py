@@ -1,7 +1,5 @@
 """The language of a text, by the model that ships with py3langid; unsure where it is unsure."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 from py3langid.langid import MODEL_FILE, LanguageIdentifier

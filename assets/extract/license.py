@@ -1,7 +1,5 @@
 """Under which licence a page says that it is."""
 
-from __future__ import annotations
-
 import re
 from urllib.parse import urljoin
 

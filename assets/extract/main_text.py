@@ -1,7 +1,5 @@
 """The main text of a page, in light Markdown that keeps headings, lists, code and signatures readable."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """One captured payload as text, title and licence, or the reason why it is none."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from typing import Literal

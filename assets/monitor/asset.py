@@ -1,7 +1,5 @@
 """Monitoring as stages: a reference at each snapshot; at each closed window what was asked, and whether it drifted."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from assets.accounting import accounting_closes

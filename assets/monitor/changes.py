@@ -1,7 +1,5 @@
 """What changed: the words and hosts that a window asks about more, or less, and the requests that are like no other."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

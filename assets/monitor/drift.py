@@ -1,7 +1,5 @@
 """Whether a window of requests is of one kind with the reference: the monitors, and the verdict over all of them."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,15 +8,7 @@ import numpy as np
 
 from assets.monitor.config import MonitorConfig, MonitorName
 from assets.monitor.features import STATISTICS, Array, count_words, text_statistics
-from assets.monitor.permutation import (
-    Groups,
-    Statistic,
-    holm,
-    largest,
-    permutation_tests,
-    rank_shifts,
-    word_shifts,
-)
+from assets.monitor.permutation import Groups, Statistic, holm, largest, permutation_tests, rank_shifts, word_shifts
 
 RARE = 2  # a word of fewer requests cannot tell two groups apart
 DIGITS = 6
@@ -78,10 +68,8 @@ def compare(window: Requests, reference: Requests, config: MonitorConfig) -> tup
         if monitor == "text_statistics":
             values[monitor] = STATISTICS, text_statistics(texts)
         else:
-            values[monitor] = (
-                ("bits per byte",),
-                np.concatenate([window.bits_per_byte, reference.bits_per_byte])[:, None],
-            )
+            losses = np.concatenate([window.bits_per_byte, reference.bits_per_byte])
+            values[monitor] = ("bits per byte",), losses[:, None]
         statistics[monitor] = largest(rank_shifts(values[monitor][1], groups))
     tests = permutation_tests(statistics, groups, config.permutations, _seed(window, config))
     drifted = holm({name: test.p_value for name, test in tests.items()}, config.false_alarm_rate)

@@ -1,7 +1,5 @@
 """What of a request the monitors look at: the text that was asked, its make-up, and its words."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Sequence

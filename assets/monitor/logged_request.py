@@ -54,28 +54,19 @@ class LoggedRequest:
         """What this spec keeps of a record."""
         prompt, prompt_masked = storable(record.prompt, config) if config.store_prompts else (None, 0)
         completion, completion_masked = storable(record.completion, config) if config.store_completions else (None, 0)
-        logprob = record.prompt_logprob
-        return cls(
-            number=number,
-            time=datetime.fromtimestamp(record.time_s, UTC).isoformat(timespec="milliseconds"),
-            id=record.id,
-            index=record.index,
-            model_name=record.model_name,
-            model_version=record.model_version,
-            fingerprint=record.fingerprint,
-            endpoint=record.endpoint,
-            status=record.status,
-            finish_reason=record.finish_reason,
-            prompt_bytes=_size(record.prompt),
-            completion_bytes=_size(record.completion),
-            prompt_tokens=record.prompt_tokens,
-            completion_tokens=record.completion_tokens,
-            prompt_logprob=logprob if logprob is not None and math.isfinite(logprob) else None,
-            latency_s=record.latency_s,
-            masked=prompt_masked + completion_masked,
-            prompt=prompt,
-            completion=completion,
-        )
+        kept = asdict(record)
+        logprob, time = record.prompt_logprob, datetime.fromtimestamp(kept.pop("time_s"), UTC)
+        kept |= {
+            "number": number,
+            "time": time.isoformat(timespec="milliseconds"),
+            "prompt_bytes": _size(record.prompt),
+            "completion_bytes": _size(record.completion),
+            "prompt_logprob": logprob if logprob is not None and math.isfinite(logprob) else None,
+            "masked": prompt_masked + completion_masked,
+            "prompt": prompt,
+            "completion": completion,
+        }
+        return cls(**kept)
 
     def to_line(self) -> bytes:
         return _FORMAT.dump_json(self) + b"\n"

@@ -1,7 +1,5 @@
 """How well the champion foresees a text: its loss in bits per byte, the monitors' view from inside the model."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path

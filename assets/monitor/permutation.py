@@ -5,8 +5,6 @@ without it the test alarms too often (Phipson and Smyth, 2010). It holds at any 
 as without drift both groups' members are independent draws of one kind.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar

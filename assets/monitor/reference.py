@@ -1,7 +1,5 @@
 """The reference: what requests look like when they are about what the champion was made for."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
@@ -49,7 +47,6 @@ def make_reference(build: Build, config: MonitorConfig, corpora: Sequence[Path],
     Raises:
         BuildError: if no held-out document describes anything that could be asked for.
     """
-    summary = None
     if not build.has(SUMMARY):
         asked = questions(held_out(corpora), config.seed, config.reference_requests)
         if not asked:
@@ -92,9 +89,7 @@ def check_champion(folder: Path, champion: Path) -> None:
     """
     summary = Summary(**json.loads((folder / SUMMARY).read_text()))
     if summary.champion != weights_hash(champion):
-        raise BuildError(
-            f"the reference {folder} was scored by another model than {champion}; make it for this champion"
-        )
+        raise BuildError(f"{folder} was scored by another model than {champion}; make it for this champion")
 
 
 def weights_hash(champion: Path) -> str:

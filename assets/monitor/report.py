@@ -6,7 +6,6 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -83,11 +82,17 @@ def report_drift(build: Build, config: MonitorConfig, window: Path, reference: P
         BuildError: if the window holds no text, or the reference is another champion's.
     """
     if not build.has(REPORT):
-        report = _report(config, window, reference, champion)
-        build.write(REPORT, _FORMAT.dump_json(report, indent=1))
+        build.write(REPORT, _FORMAT.dump_json(_report(config, window, reference, champion), indent=1))
     with build.local(REPORT) as path:
-        report = _FORMAT.validate_json(path.read_bytes())
-    return Outcome(_stats(report), environment=scoring_environment())
+        report = DriftReport.read(path.parent)
+    stats = {
+        "alarm": report.alarm,
+        "requests": report.window_requests,
+        "compared": report.compared_requests,
+        "p_values": {finding.monitor: finding.p_value for finding in report.findings},
+        "drifted": [finding.monitor for finding in report.findings if finding.drifted],
+    }
+    return Outcome(stats, environment=scoring_environment())
 
 
 def _report(config: MonitorConfig, window: Path, reference: Path, champion: Path) -> DriftReport:
@@ -116,22 +121,10 @@ def _report(config: MonitorConfig, window: Path, reference: Path, champion: Path
     )
 
 
-def _stats(report: DriftReport) -> dict[str, Any]:
-    return {
-        "alarm": report.alarm,
-        "requests": report.window_requests,
-        "compared": report.compared_requests,
-        "p_values": {finding.monitor: finding.p_value for finding in report.findings},
-        "drifted": [finding.monitor for finding in report.findings if finding.drifted],
-    }
-
-
 def _histograms(window: Requests, reference: Requests) -> tuple[Histogram, ...]:
     features = ("bits per byte", *STATISTICS[:2])
-    columns = [
-        np.column_stack([side.bits_per_byte, text_statistics(side.texts)[:, :2]]) for side in (window, reference)
-    ]
-    return tuple(_histogram(name, columns[0][:, place], columns[1][:, place]) for place, name in enumerate(features))
+    sides = [np.c_[side.bits_per_byte, text_statistics(side.texts)[:, :2]].T for side in (window, reference)]
+    return tuple(map(_histogram, features, *sides))
 
 
 def _histogram(feature: str, window: Array, reference: Array) -> Histogram:

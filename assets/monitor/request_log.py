@@ -1,7 +1,5 @@
 """The request log: append-only segments of JSON lines, each of which becomes a window that monitors look at."""
 
-from __future__ import annotations
-
 import errno
 import fcntl
 import logging
@@ -14,6 +12,7 @@ from pathlib import Path
 
 from assets.monitor.config import MonitorConfig
 from assets.monitor.logged_request import LoggedRequest, TornLineError
+from llm_core.feed.durable import sync
 from llm_core.serve.record import RequestLog, RequestRecord
 from resources.errors import InputError
 
@@ -25,13 +24,7 @@ HOUR_S = 3600
 
 
 def open_request_log(config: MonitorConfig, folder: Path) -> RequestLog:
-    """The log in `folder`, made where there is none; give it to the server.
-
-    Several processes may write one log: each line is written under a lock, whole, by one call in
-    append mode. So a kill of the process loses nothing that was written; what a power cut loses
-    are the lines since the last segment was closed, for only then is the file synced to disk.
-    A line that was cut short (a full disk, a power cut) is ended, and stays for readers to count.
-    """
+    """The log in `folder`, made where there is none; give it to the server."""
     folder.mkdir(parents=True, exist_ok=True)
     return FileRequestLog(config, folder)
 
@@ -85,7 +78,13 @@ def read_lines(data: bytes) -> tuple[list[LoggedRequest], list[Unreadable]]:
 
 
 class FileRequestLog:
-    """Appends records to the newest segment, and begins the next one where a window ends."""
+    """Appends records to the newest segment, and begins the next one where a window ends.
+
+    Several processes may write one log: each line is written under a lock, whole, by one call in
+    append mode. So a kill loses nothing that was written; what a power cut loses are the lines
+    since the last segment was closed, for only then is the file synced to disk.
+    A line that was cut short (a full disk, a power cut) is ended, and stays for readers to count.
+    """
 
     def __init__(self, config: MonitorConfig, folder: Path):
         self._config, self._folder = config, folder
@@ -143,10 +142,10 @@ class FileRequestLog:
             began = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
         else:
             began = self._segment.stem.partition("-")[0]
-            _sync(self._segment)
+            sync(self._segment)
         self._segment = self._folder / f"{began}-{self._last + 1:09}{SUFFIX}"
         self._segment.touch(exist_ok=False)
-        _sync(self._folder)
+        sync(self._folder)
         self._size = self._count = 0
         self._began_s = None
 
@@ -158,9 +157,8 @@ class FileRequestLog:
         finally:
             os.close(descriptor)
         if written < len(line):
-            raise OSError(
-                errno.ENOSPC, f"only {written} of {len(line)} bytes were written; free some space", self._segment
-            )
+            problem = f"only {written} of {len(line)} bytes were written; free some space"
+            raise OSError(errno.ENOSPC, problem, self._segment)
         self._size += written
 
     @contextmanager
@@ -168,11 +166,3 @@ class FileRequestLog:
         with (self._folder / LOCK).open("w") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,11 +1,9 @@
 """Closed windows of the request log, and each as an artifact: what was asked, as it was seen."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,29 +18,14 @@ from resources.errors import InputError
 
 REQUESTS = "requests.parquet"
 UNREADABLE = "unreadable.jsonl"
-SCHEMA = pa.schema(
-    [
-        ("number", pa.int64()),
-        ("time", pa.string()),
-        ("id", pa.string()),
-        ("index", pa.int64()),
-        ("model_name", pa.string()),
-        ("model_version", pa.string()),
-        ("fingerprint", pa.string()),
-        ("endpoint", pa.string()),
-        ("status", pa.int64()),
-        ("finish_reason", pa.string()),
-        ("prompt_bytes", pa.int64()),
-        ("completion_bytes", pa.int64()),
-        ("prompt_tokens", pa.int64()),
-        ("completion_tokens", pa.int64()),
-        ("prompt_logprob", pa.float64()),
-        ("latency_s", pa.float64()),
-        ("masked", pa.int64()),
-        ("prompt", pa.large_string()),
-        ("completion", pa.large_string()),
-    ]
-)
+TYPES = {
+    "int": pa.int64(),
+    "float": pa.float64(),
+    "float | None": pa.float64(),
+    "str": pa.string(),
+    "str | None": pa.large_string(),  # texts
+}
+SCHEMA = pa.schema([(field.name, TYPES[str(field.type)]) for field in fields(LoggedRequest)])
 
 
 @dataclass(frozen=True)
@@ -74,7 +57,8 @@ def observe_window(build: Build, window: Window) -> Outcome:
         path.write_text("".join(json.dumps(asdict(line)) + "\n" for line in unreadable))
     with build.file(REQUESTS) as path:
         pq.write_table(pa.Table.from_pylist([asdict(request) for request in requests], schema=SCHEMA), path)
-    return Outcome(_stats(requests, unreadable), digest=_digest(requests))
+    content = sorted(json.dumps(request.content(), sort_keys=True) for request in requests)
+    return Outcome(_stats(requests, unreadable), digest=blake2(content))
 
 
 def read_window(folder: Path) -> list[LoggedRequest]:
@@ -84,12 +68,10 @@ def read_window(folder: Path) -> list[LoggedRequest]:
         InputError: if its file is not one that `observe_window` wrote.
     """
     try:
-        rows = pq.read_table(folder / REQUESTS, schema=SCHEMA).to_pylist()
-        return [LoggedRequest(**row) for row in rows]
+        return [LoggedRequest(**row) for row in pq.read_table(folder / REQUESTS, schema=SCHEMA).to_pylist()]
     except (pa.ArrowInvalid, KeyError, ValueError) as error:
-        raise InputError(
-            f"{folder / REQUESTS} is not a window of a request log ({error}); run `tidemill verify`"
-        ) from error
+        path = folder / REQUESTS
+        raise InputError(f"{path} is not a window of a request log ({error}); run `tidemill verify`") from error
 
 
 def _stats(requests: Sequence[LoggedRequest], unreadable: Sequence[Unreadable]) -> dict[str, object]:
@@ -104,7 +86,3 @@ def _stats(requests: Sequence[LoggedRequest], unreadable: Sequence[Unreadable]) 
         "endpoints": dict(sorted(Counter(request.endpoint for request in requests).items())),
         "models": dict(sorted(Counter(request.fingerprint for request in requests).items())),
     }
-
-
-def _digest(requests: Sequence[LoggedRequest]) -> str:
-    return blake2(sorted(json.dumps(request.content(), sort_keys=True) for request in requests))

@@ -1,7 +1,5 @@
 """Pretraining: which data, from which weights, for how many steps."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path

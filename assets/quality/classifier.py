@@ -1,7 +1,5 @@
 """A fastText model that scores how much a document reads like the good ones."""
 
-from __future__ import annotations
-
 import ctypes
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager

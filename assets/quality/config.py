@@ -1,7 +1,5 @@
 """The quality stage's part of the spec: rules, classifier, decontamination, and the split."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Any
 

@@ -1,7 +1,5 @@
 """The quality stage: documents that pass rules, classifier and decontamination, each on its side of the split."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path

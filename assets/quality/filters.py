@@ -1,7 +1,5 @@
 """The registry of rule filters: a function with a name, whose keyword parameters the spec may set."""
 
-from __future__ import annotations
-
 import difflib
 import importlib
 import inspect

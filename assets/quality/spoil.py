@@ -1,7 +1,5 @@
 """Bad pages made from good ones: what a classifier must tell from documentation even where the rules let it pass."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable
 

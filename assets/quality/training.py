@@ -1,7 +1,5 @@
 """The classifier's stage: examples from the documents, spoiled copies beside them, a model, and how good it is."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

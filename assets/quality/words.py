@@ -1,7 +1,5 @@
 """Words of a text, in any script, with nothing to download."""
 
-from __future__ import annotations
-
 import re
 
 # Kana, Han, Hangul, Thai, Lao, Khmer, Myanmar: written without spaces, or nearly; each character counts as a word.

@@ -1,7 +1,5 @@
 """Documents as token ids: one shard of tokens for each shard of documents and side of the split."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator

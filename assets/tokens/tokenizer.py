@@ -1,7 +1,5 @@
 """The vocabulary: a byte-level BPE learned from the training documents, and the template of a conversation."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path

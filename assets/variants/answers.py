@@ -1,7 +1,5 @@
 """The document's own words that answer a question about one of its objects."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal

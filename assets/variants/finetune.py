@@ -1,7 +1,5 @@
 """Supervised fine-tuning on chat pairs: all weights, or adapters beside them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import torch

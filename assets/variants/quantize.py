@@ -1,7 +1,5 @@
 """The quantized variant: integer weights, and what that costs in fidelity."""
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 

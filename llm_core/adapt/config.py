@@ -1,7 +1,5 @@
 """How large low-rank adapters are, and where they sit; known without loading peft."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from llm_core.errors import ConfigError

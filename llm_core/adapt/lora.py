@@ -4,8 +4,6 @@ peft supplies the layers. What is saved is peft's own folder under Hugging Face'
 the exported base model.
 """
 
-from __future__ import annotations
-
 import copy
 from pathlib import Path
 from typing import Any, cast

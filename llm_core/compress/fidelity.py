@@ -1,7 +1,5 @@
 """How far a compressed model is from the one that it was made of."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

@@ -4,8 +4,6 @@ Each output row w becomes round(w / s) with s = max|w| / 127, so no weight moves
 their dtype ("weight-only", W8A16; Dettmers et al., 2022, section 3).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import torch

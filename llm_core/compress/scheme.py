@@ -1,7 +1,5 @@
 """Which matrices of a quantized model hold integers; known without loading torch."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -36,11 +36,13 @@ class Batch:
     def __len__(self) -> int:
         return len(self.tokens)
 
+    def part(self, rows: slice) -> Batch:
+        """Some of the rows; ``targets_in_step`` stays that of the whole step."""
+        return self._map(lambda tensor: tensor[rows])
+
     def split(self, rows: int) -> Iterator[Batch]:
         """Cut into micro-batches of at most this many rows."""
-        for start in range(0, len(self), rows):
-            part = slice(start, start + rows)
-            yield self._map(lambda tensor, part=part: tensor[part])  # type: ignore[misc]
+        return (self.part(slice(start, start + rows)) for start in range(0, len(self), rows))
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device; copies overlap with computing where the device can."""
@@ -49,34 +51,7 @@ class Batch:
     def _map(self, change: Callable[[Tensor], Tensor]) -> Batch:
         weights = None if self.weights is None else change(self.weights)
         documents = None if self.documents is None else change(self.documents)
-        return replace(
-            self, tokens=change(self.tokens), targets=change(self.targets), weights=weights, documents=documents
-        )
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Windows read from shards, as arrays; see ``Batch`` for the meaning. ``ids`` are (rows, length + 1)."""
-
-    ids: npt.NDArray[np.int64]
-    weights: npt.NDArray[np.float32] | None
-    documents: npt.NDArray[np.int64] | None
-
-    def batch(self, step: int, part: slice, targets_in_step: int) -> Batch:
-        """Some of the rows as a batch."""
-        return Batch(
-            step,
-            torch.from_numpy(self.ids[part, :-1].copy()),
-            torch.from_numpy(self.ids[part, 1:].copy()),
-            None if self.weights is None else torch.from_numpy(self.weights[part]),
-            None if self.documents is None else torch.from_numpy(self.documents[part]),
-            targets_in_step,
-        )
-
-    @property
-    def targets(self) -> int:
-        """How many targets count."""
-        return self.ids[:, 1:].size if self.weights is None else int(self.weights.sum(dtype=np.float64))
+        return Batch(self.step, change(self.tokens), change(self.targets), weights, documents, self.targets_in_step)
 
 
 class WindowReader:
@@ -85,8 +60,10 @@ class WindowReader:
     def __init__(self, shards: Iterable[Shards], length: int, skip: SkipList, confine_attention: bool) -> None:
         self.shards, self.length, self.confine_attention = tuple(shards), length, confine_attention
         self._masked = [MaskedSpans(stream, skip.documents) for stream in self.shards]
+        self.is_plain = not any(stream.has_loss for stream in self.shards) and not any(self._masked)
+        """Whether every target of every window counts."""
 
-    def read(self, sources: Iterable[int], windows: Iterable[int]) -> Rows:
+    def read(self, step: int, sources: Iterable[int], windows: Iterable[int]) -> Batch:
         """Read windows, given as pairs of a stream and a window's number.
 
         A target counts if the shards mark it, and neither it nor the token before it is masked: from a masked token
@@ -112,12 +89,14 @@ class WindowReader:
                 weights[row, masked[:-1] | masked[1:]] = 0
                 documents[row, masked[:-1]] = -1
                 needs_documents = needs_weights = True
-        return Rows(ids, weights if needs_weights else None, documents if needs_documents else None)
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether every target of every window counts."""
-        return not any(stream.has_loss for stream in self.shards) and not any(m.is_any for m in self._masked)
+        return Batch(
+            step,
+            torch.from_numpy(ids[:, :-1].copy()),
+            torch.from_numpy(ids[:, 1:].copy()),
+            torch.from_numpy(weights) if needs_weights else None,
+            torch.from_numpy(documents) if needs_documents else None,
+            int(weights.sum(dtype=np.float64)),
+        )
 
 
 class Feed:
@@ -142,22 +121,19 @@ class Feed:
         """This process's part of a step, whether or not the skip-list has the step."""
         sources, windows = self.order.rows(step)
         if self._reader.is_plain:
-            rows = self._reader.read(sources[self._part], windows[self._part])
-            return rows.batch(step, slice(None), self.order.sequences * self.order.length)
+            batch = self._reader.read(step, sources[self._part], windows[self._part])
+            return replace(batch, targets_in_step=self.order.sequences * self.order.length)
         # The normaliser needs every process's masks: reading them costs less than a collective operation.
-        rows = self._reader.read(sources, windows)
-        return rows.batch(step, self._part, rows.targets)
+        return self._reader.read(step, sources, windows).part(self._part)
 
     def batches(self, first: int, stop: int) -> Generator[Batch]:
         """The batches of steps ``[first, stop)`` without the skipped ones; a thread stays one batch ahead."""
-        steps = [step for step in range(first, stop) if step not in self.skip.steps]
+        steps = iter([step for step in range(first, stop) if step not in self.skip.steps])
         with ThreadPoolExecutor(1, thread_name_prefix="feed") as reader:
-            coming = reader.submit(self.batch, steps[0]) if steps else None
-            for following in [*steps[1:], None]:
-                if coming is None:
-                    return
-                batch = coming.result()
-                coming = None if following is None else reader.submit(self.batch, following)
+            coming = [reader.submit(self.batch, step) for step in islice(steps, 1)]
+            while coming:
+                batch = coming.pop().result()
+                coming += [reader.submit(self.batch, step) for step in islice(steps, 1)]
                 yield batch
 
 
@@ -173,9 +149,10 @@ def validation_batches(
     count = min(count, limit) if limit else count
     for number, start in enumerate(range(0, count, rows)):
         if number % processes == rank:
-            read = reader.read([0] * rows, [min(window, count - 1) for window in range(start, start + rows)])
+            chosen = [min(window, count - 1) for window in range(start, start + rows)]
+            batch = reader.read(number, [0] * rows, chosen)
             if start + rows > count:
-                weights = np.ones((rows, length), dtype=np.float32) if read.weights is None else read.weights
+                weights = torch.ones(rows, length) if batch.weights is None else batch.weights
                 weights[count - start :] = 0
-                read = replace(read, weights=weights)
-            yield read.batch(number, slice(None), read.targets)
+                batch = replace(batch, weights=weights, targets_in_step=int(weights.sum()))
+            yield batch

@@ -1,7 +1,5 @@
 """Files and folders that are either whole or absent, whatever is killed and whenever."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -18,11 +16,15 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     aside.replace(path)
 
 
-def sync_tree(folder: Path) -> None:
-    """Flush every file of a folder, and the folder's own entries, to the disk."""
-    for path in (*folder.rglob("*"), folder):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def write_text(path: Path, text: str) -> None:
+    """Write a text as UTF-8, whole or not at all."""
+    write_whole(path, lambda file: file.write(text.encode()))
+
+
+def sync(path: Path) -> None:
+    """Flush a file, or a folder's entries, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,7 +1,5 @@
 """Interleave several sources by weight: which source feeds a row, and which rows a source feeds, each in O(1)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

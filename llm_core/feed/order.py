@@ -6,8 +6,6 @@ order. Rows of a step come from the sources by weight. Nothing is stored and not
 reached at once; the number of processes does not enter.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

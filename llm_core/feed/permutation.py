@@ -1,7 +1,5 @@
 """A shuffle of any size that needs no memory: position to item and back, each in O(1)."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable
 

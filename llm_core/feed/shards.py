@@ -10,22 +10,19 @@ and ``index.json``, written last: dtype, vocabulary size, and each shard's count
 so a folder of any size opens at once.
 """
 
-from __future__ import annotations
-
 import json
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from llm_core.errors import LLMCoreError
-from llm_core.feed.durable import write_whole
+from llm_core.feed.durable import write_text, write_whole
 
 SPAN = np.dtype([("document", "S32"), ("start", "<i8"), ("length", "<i4")])
 """A document's place in its shard: hexadecimal id, first token, number of tokens."""
@@ -123,55 +120,7 @@ def write_index(folder: Path, entries: Sequence[ShardEntry], vocab_size: int, ha
         "shards": [asdict(entry) for entry in entries],
     }
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / INDEX, lambda file: file.write((json.dumps(index, indent=1) + "\n").encode()))
-
-
-class ShardWriter:
-    """Write documents one after the other, in shards of a bounded size.
-
-    >>> with ShardWriter(folder, vocab_size=8192) as writer:
-    ...     writer.add("3f0a…", tokenizer.encode(text).ids)
-    """
-
-    def __init__(self, folder: Path, vocab_size: int, shard_tokens: int = 1 << 24) -> None:
-        """Start a folder; ``shard_tokens`` bounds a shard (one longer document still stays whole) and the memory."""
-        self.folder, self.vocab_size, self.shard_tokens = folder, vocab_size, shard_tokens
-        self.entries: list[ShardEntry] = []
-        self._pending: list[TokenDocument] = []
-        self._pending_tokens = 0
-        self._has_loss: bool | None = None
-
-    def add(self, document: str, tokens: Sequence[int] | Array, loss: Sequence[int] | Array | None = None) -> None:
-        """Append a document; ``loss`` marks its targets (1) among its tokens."""
-        if self._has_loss is None:
-            self._has_loss = loss is not None
-        elif self._has_loss != (loss is not None):
-            raise ShardError(f"document {document!r} of {self.folder}: loss masks go with every document or none")
-        if self._pending and self._pending_tokens + len(tokens) > self.shard_tokens:
-            self._write_pending()
-        # Kept in the narrow type: a list of Python integers would take ten times the memory.
-        narrow = np.asarray(tokens, dtype=np.int64 if len(tokens) == 0 else None)
-        if narrow.size and narrow.min() >= 0 and narrow.max() < self.vocab_size:
-            narrow = narrow.astype(token_dtype(self.vocab_size))
-        self._pending.append(TokenDocument(document, narrow, loss))
-        self._pending_tokens += len(tokens)
-
-    def close(self) -> None:
-        """Write what is left, and the index."""
-        if self._pending:
-            self._write_pending()
-        write_index(self.folder, self.entries, self.vocab_size, has_loss=bool(self._has_loss))
-
-    def _write_pending(self) -> None:
-        self.entries.append(write_shard(self.folder, len(self.entries), self._pending, self.vocab_size))
-        self._pending, self._pending_tokens = [], 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if kind is None:
-            self.close()
+    write_text(folder / INDEX, json.dumps(index, indent=1) + "\n")
 
 
 class Shards:
@@ -191,8 +140,7 @@ class Shards:
                 raise ShardError(f"{path}: format {index['format']!r} is not {FORMAT!r}; write the shards anew")
             self.vocab_size: int = index["vocab_size"]
             self.has_loss: bool = index["has_loss"]
-            names = [field.name for field in fields(ShardEntry)]
-            self.entries = tuple(ShardEntry(*(shard[name] for name in names)) for shard in index["shards"])
+            self.entries = tuple(ShardEntry(**shard) for shard in index["shards"])
         except FileNotFoundError as error:
             raise ShardError(f"{path} does not exist: no shard folder, or one whose writer was stopped") from error
         except (ValueError, KeyError, TypeError) as error:
@@ -204,6 +152,7 @@ class Shards:
             self._check_size(entry, "tokens.bin", entry.tokens * self.dtype.itemsize)
             if self.has_loss:
                 self._check_size(entry, "loss.bin", entry.tokens)
+        self.tokens, self.documents = self.offsets[-1], sum(entry.documents for entry in self.entries)
 
     def _check_size(self, entry: ShardEntry, suffix: str, expected: int) -> None:
         path = self.folder / f"{entry.name}.{suffix}"
@@ -212,23 +161,16 @@ class Shards:
         if path.stat().st_size != expected:
             raise ShardError(f"{path} has {path.stat().st_size} bytes, {INDEX} says {expected}; write the shards anew")
 
-    @property
-    def tokens(self) -> int:
-        """How many tokens the folder holds."""
-        return self.offsets[-1]
-
-    @property
-    def documents(self) -> int:
-        """How many documents the folder holds."""
-        return sum(entry.documents for entry in self.entries)
-
     @cached_property
     def _token_maps(self) -> list[Array]:
-        return [np.memmap(self.folder / f"{e.name}.tokens.bin", self.dtype, mode="r") for e in self.entries]
+        return self._maps("tokens.bin", self.dtype)
 
     @cached_property
     def _loss_maps(self) -> list[Array]:
-        return [np.memmap(self.folder / f"{e.name}.loss.bin", np.uint8, mode="r") for e in self.entries]
+        return self._maps("loss.bin", np.dtype(np.uint8))
+
+    def _maps(self, suffix: str, dtype: np.dtype[Any]) -> list[Array]:
+        return [np.memmap(self.folder / f"{entry.name}.{suffix}", dtype, mode="r") for entry in self.entries]
 
     @cached_property
     def _span_maps(self) -> list[Array]:
@@ -274,23 +216,23 @@ class Shards:
                 continue
             spans = self._span_maps[shard]
             row = bisect_right(spans, start - offset, key=lambda span: int(span["start"])) - 1
-            for span in spans[max(row, 0) :]:
-                begin = offset + int(span["start"])
-                if begin >= stop:
+            for record in spans[max(row, 0) :]:
+                if offset + record["start"] >= stop:
                     break
-                found.append(Span(span["document"].decode(), begin, begin + int(span["length"])))
+                found.append(_span(record, offset))
         return found
 
     def find(self, documents: Iterable[str]) -> list[Span]:
         """Where these documents lie, in stream order; ids that the folder lacks are left out. O(documents)."""
         wanted = np.array(sorted({document.encode() for document in documents}), dtype="S32")
         found: list[Span] = []
-        if wanted.size == 0:
-            return found
-        for spans, offset in zip(self._span_maps, self.offsets, strict=False):
+        for spans, offset in zip(self._span_maps if wanted.size else (), self.offsets, strict=False):
             names = spans["document"]
-            rows = np.flatnonzero(names == wanted[0] if wanted.size == 1 else np.isin(names, wanted))
-            for span in spans[rows]:
-                begin = offset + int(span["start"])
-                found.append(Span(span["document"].decode(), begin, begin + int(span["length"])))
+            rows = names == wanted[0] if wanted.size == 1 else np.isin(names, wanted)
+            found += [_span(record, offset) for record in spans[rows]]
         return found
+
+
+def _span(record: np.void, offset: int) -> Span:
+    start = offset + int(record["start"])
+    return Span(record["document"].decode(), start, start + int(record["length"]))

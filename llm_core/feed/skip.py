@@ -1,12 +1,9 @@
 """The skip-list: documents whose tokens teach nothing, and steps that are not taken.
 
 Documents are declared (opted out, or to be forgotten): an input of the run. Their spans stay in place, so that every
-other token keeps its step, row and position; but they are not targets, are not attended to, do not count in the loss's
-normaliser, and even their ids are hidden from the model. Steps are discovered (a loss spike): an output of the run,
-journaled in its checkpoints.
+other token keeps its step, row and position; but they are no targets, are not attended to, do not count in the loss's
+normaliser, and the model does not see their ids. Steps are discovered (a loss spike) and journaled in checkpoints.
 """
-
-from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,10 +23,6 @@ class SkipList:
     steps: frozenset[int] = frozenset()
     """Numbers of discovered steps; a skipped step leaves the number of every other one as it was."""
 
-    def with_steps(self, steps: Iterable[int]) -> SkipList:
-        """The same list with further steps."""
-        return SkipList(self.documents, self.steps | frozenset(steps))
-
 
 class MaskedSpans:
     """The tokens of a stream that belong to declared documents; a look-up takes O(log spans)."""
@@ -39,9 +32,7 @@ class MaskedSpans:
         self._starts = np.array([span.start for span in spans], dtype=np.int64)
         self._stops = np.array([span.stop for span in spans], dtype=np.int64)
 
-    @property
-    def is_any(self) -> bool:
-        """Whether anything is masked at all."""
+    def __bool__(self) -> bool:
         return self._starts.size > 0
 
     def mask(self, start: int, count: int) -> npt.NDArray[np.bool_] | None:

@@ -1,7 +1,5 @@
 """Continuous batching: requests join and leave a batch that never stops running."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The engine on a thread of its own, so that whoever asks never computes."""
 
-from __future__ import annotations
-
 import logging
 import queue
 import threading

@@ -1,7 +1,5 @@
 """One model version's share of the engine: its queue, its running batch, its cache."""
 
-from __future__ import annotations
-
 import heapq
 from collections import deque
 from collections.abc import Sequence as SequenceOf

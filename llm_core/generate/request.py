@@ -1,7 +1,5 @@
 """What is asked of the engine, and what it answers."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal

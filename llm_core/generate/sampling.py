@@ -1,7 +1,5 @@
 """Choosing the next token: greedy, temperature and nucleus (top-p) sampling."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A request while it runs: its tokens, its text, and when it ends."""
 
-from __future__ import annotations
-
 from llm_core.generate.request import Completion, FinishReason, Request, ScoredToken, Sink, Update
 from llm_core.generate.sampling import Sampler
 from llm_core.generate.stop import StopScanner

@@ -1,7 +1,5 @@
 """Stop strings, found in the text whichever tokens it came in."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 

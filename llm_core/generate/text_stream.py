@@ -1,7 +1,5 @@
 """Text of a token stream: valid UTF-8 pieces from a byte-level BPE."""
 
-from __future__ import annotations
-
 import codecs
 import json
 

@@ -3,8 +3,6 @@
 Each combination of activation and QK-norm is one of their architectures, with equal weights.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 

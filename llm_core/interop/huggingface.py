@@ -4,8 +4,6 @@ and read from the same architectures.
 The folders are plain JSON and safetensors, so transformers itself is not needed here.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A model on disk: ``model.safetensors`` and the ``config.json`` that says how to build it. Never a pickle."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The shape of a decoder, as data: every architecture variant is a line of configuration, never another model."""
 
-from __future__ import annotations
-
 import dataclasses
 import difflib
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Files that appear whole or not at all, with the same bytes for the same content."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Callable, Mapping

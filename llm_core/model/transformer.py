@@ -5,8 +5,6 @@ et al., 2023), SwiGLU or squared ReLU, no biases: the Llama family. Module names
 so that weights and adapters move there by a rename (``llm_core.interop.huggingface``).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 

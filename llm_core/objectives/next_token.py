@@ -5,8 +5,6 @@ their gradient. Here a chunk of rows at a time is projected, and its loss and gr
 same memory. The gradient costs no second projection, since d loss / d logits = softmax - one-hot is at hand.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

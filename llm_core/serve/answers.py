@@ -1,7 +1,5 @@
 """How a job is answered: at once as JSON, or in pieces as server-sent events."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator

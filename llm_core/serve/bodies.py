@@ -1,7 +1,5 @@
 """Request bodies, field by field."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 

@@ -1,7 +1,5 @@
 """From a conversation to the text that the model continues."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 
 from jinja2 import TemplateError, meta

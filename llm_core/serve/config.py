@@ -1,7 +1,5 @@
 """How much the server takes on, and what it refuses."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from llm_core.errors import ConfigError

@@ -1,7 +1,5 @@
 """Refusals and failures as OpenAI's clients expect them."""
 
-from __future__ import annotations
-
 import logging
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Follows the source: loads a new version beside the old one, and swaps when it is ready."""
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """A request on its way through the server: prompts, their engine requests, and what became of them."""
 
-from __future__ import annotations
-
 import statistics
 import time
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """A model version in memory, ready to answer."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

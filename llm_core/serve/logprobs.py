@@ -1,7 +1,5 @@
 """Log-probabilities in the two shapes of OpenAI's interface."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """From a request body to a job: what both endpoints check."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import secrets

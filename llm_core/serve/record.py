@@ -1,7 +1,5 @@
 """What the server tells of each answer; the caller decides what of it is kept."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor

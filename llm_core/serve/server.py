@@ -1,7 +1,5 @@
 """The process: listens, and on a signal to stop finishes what runs before it ends."""
 
-from __future__ import annotations
-
 import logging
 import time
 from types import FrameType

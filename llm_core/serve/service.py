@@ -1,7 +1,5 @@
 """Between HTTP and the engine: admits jobs, carries their updates to the event loop, keeps the accounts."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncGenerator
 from concurrent.futures import Future

@@ -1,7 +1,5 @@
 """GET /v1/models, /health, /ready and /metrics."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from fastapi import FastAPI, Response

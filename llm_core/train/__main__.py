@@ -1,7 +1,5 @@
 """``python -m llm_core.train CONFIG.json``: train with no more than torch, accelerate and a folder of shards."""
 
-from __future__ import annotations
-
 import logging
 import os
 import signal

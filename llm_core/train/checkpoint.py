@@ -4,11 +4,8 @@
 curve.csv and state.json. It is written under another name, flushed, and renamed.
 """
 
-from __future__ import annotations
-
 import json
-import os
-import re
+import logging
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -18,14 +15,16 @@ import safetensors.torch
 from torch import Tensor
 
 from llm_core.errors import LLMCoreError
-from llm_core.feed.durable import sync_tree
+from llm_core.feed.durable import sync
+from llm_core.feed.order import Order
 from llm_core.train.environment import Environment
 from llm_core.train.parsing import read_dataclass
 from llm_core.train.recovery import Rewind
 
-NAME = re.compile(r"step-(\d{8})")
 STATE = "state.json"
 CURVE = "curve.csv"
+
+logger = logging.getLogger(__name__)
 
 
 class CheckpointError(LLMCoreError):
@@ -78,11 +77,12 @@ def write_checkpoint(root: Path, checkpoint: Checkpoint) -> Path:
     sizes = {path.name: path.stat().st_size for path in sorted(aside.iterdir())}
     state = {"progress": asdict(checkpoint.progress), "sizes": sizes}
     (aside / STATE).write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
-    sync_tree(aside)
+    for path in (*aside.iterdir(), aside):
+        sync(path)
     if final.exists():
         delete_checkpoint(final)
     aside.rename(final)
-    _sync_entries(root)
+    sync(root)
     return final
 
 
@@ -96,11 +96,7 @@ def delete_checkpoint(folder: Path) -> None:
 
 def list_checkpoints(root: Path) -> dict[int, Path]:
     """The checkpoints by step, ascending."""
-    found = {}
-    for path in root.iterdir() if root.is_dir() else ():
-        if match := NAME.fullmatch(path.name):
-            found[int(match[1])] = path
-    return dict(sorted(found.items()))
+    return {int(path.name[5:]): path for path in sorted(root.glob("step-" + "[0-9]" * 8))}
 
 
 def keep_newest(root: Path, count: int) -> None:
@@ -144,9 +140,29 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     return Checkpoint(progress, model, optimiser, random, (folder / CURVE).read_text(encoding="utf-8"))
 
 
-def _sync_entries(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def newest_usable(root: Path, fingerprint: str, skip_documents: tuple[str, ...], order: Order) -> Checkpoint | None:
+    """Read the newest checkpoint that is what this run would have come to; None if there is none.
+
+    One made under another declared skip-list serves as long as no document that only one of the lists has was in a
+    step before it. So forgetting a page replays from the last checkpoint before its first use, and the weights are
+    those of a run that never saw it. A damaged checkpoint is passed over.
+
+    Raises:
+        CheckpointError: if the checkpoints are of another run.
+    """
+    for step, folder in reversed(list_checkpoints(root).items()):
+        try:
+            progress = read_progress(folder)
+            if progress.fingerprint == fingerprint:
+                changed = set(progress.skip_documents) ^ set(skip_documents)
+                if any(order.steps_of_document(document, step) for document in changed):
+                    continue
+                return read_checkpoint(folder)
+        except CheckpointError as error:
+            logger.warning("passing over a checkpoint: %s", error)
+            continue
+        raise CheckpointError(
+            f"{folder} is a checkpoint of another run (its configuration, data or parent differ); give this run a"
+            " scratch folder of its own, or delete that one"
+        )
+    return None

@@ -1,7 +1,5 @@
 """What a training run is made from: the recipe (``TrainConfig``), and model, data and folders (``RunConfig``)."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from dataclasses import dataclass
@@ -89,11 +87,9 @@ class TrainConfig:
             self._require(name, getattr(self, name) >= 1, "at least 1")
         for name in ("micro_batch", "warmup_steps", "threads", "validate_every", "validation_windows", "max_rewinds"):
             self._require(name, getattr(self, name) >= 0, "at least 0")
-        for name in ("learning_rate", "embedding_learning_rate", "other_learning_rate"):
-            rate = getattr(self, name)
-            self._require(name, rate is None or rate >= 0, "at least 0")
-        for name in ("weight_decay", "clip_norm", "spike_threshold"):
-            self._require(name, getattr(self, name) >= 0, "at least 0")
+        self._require("spike_threshold", self.spike_threshold >= 0, "at least 0")
+        for name in ("learning_rate", "embedding_learning_rate", "other_learning_rate", "weight_decay", "clip_norm"):
+            self._require(name, (getattr(self, name) or 0) >= 0, "at least 0")
         for name in ("beta1", "beta2", "momentum"):
             self._require(name, 0 <= getattr(self, name) < 1, "in [0, 1)")
         for name in ("decay_fraction", "final_rate"):

@@ -1,7 +1,5 @@
 """The loss curve: one line a step, no clock, so that the same run gives the same bytes."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 HEADER = "step,loss,learning_rate,gradient_norm,validation_loss"

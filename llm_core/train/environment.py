@@ -4,12 +4,8 @@ The choice is written into every checkpoint and a resumed run takes it from ther
 differently the second time and another precision gives other weights.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,8 +15,9 @@ from accelerate.utils import broadcast
 
 from llm_core.feed.batches import Batch
 from llm_core.train.config import TrainConfig
-from llm_core.train.cores import usable_cores
-from llm_core.train.loss_module import LossModule, arguments
+from llm_core.train.launch import usable_cores
+from llm_core.train.loss_module import LossModule
+from llm_core.train.peak import fastest_s, matrix_product_rate
 
 COMPILE_PAYS_AFTER_S = 300.0
 """Eager run time below which compiling (up to 90 s, cold) is not even tried."""
@@ -57,18 +54,21 @@ def choose_environment(module: LossModule, config: TrainConfig, batch: Batch, ac
     Passes of the real model over a real micro-batch are timed. The module is left in the chosen state, without
     gradients; weights are untouched.
     """
-    threads = config.threads or usable_cores() // local_processes(accelerator) or 1
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", accelerator.num_processes))
+    threads = config.threads or usable_cores() // local or 1
     torch.set_num_threads(threads)
     device: torch.device = accelerator.device
     part = next(batch.to(device).split(config.micro_batch or len(batch)))
 
     def seconds(repeats: int = 3) -> float:
-        return _agree(_seconds(lambda: _pass(module, part), repeats, device), accelerator)
+        return _agree(fastest_s(lambda: module(part).backward(), device, repeats), accelerator)
 
     precision = config.precision
     if precision == "auto":
         precision = "fp32"
-        if _agree(_bf16_gain(device), accelerator) > 1.0 / WORTHWHILE:
+        # Only where the processor has the instructions: a pass that emulates them would take minutes.
+        rates = [matrix_product_rate(dtype, device.type, size=256) for dtype in (torch.float32, torch.bfloat16)]
+        if _agree(rates[1] / rates[0], accelerator) > 1.0 / WORTHWHILE:
             plain = seconds()
             module.dtype = torch.bfloat16
             precision = "bf16" if seconds() < WORTHWHILE * plain else "fp32"
@@ -98,11 +98,6 @@ def apply_environment(environment: Environment, module: LossModule) -> None:
         module.compile_blocks()
 
 
-def local_processes(accelerator: Accelerator) -> int:
-    """Processes of the run on this machine."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", accelerator.num_processes))
-
-
 def _device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return str(torch.cuda.get_device_name(device))
@@ -111,32 +106,6 @@ def _device_name(device: torch.device) -> str:
 
 def _can_compile(device: torch.device) -> bool:
     return device.type == "cuda" or shutil.which("g++") is not None or shutil.which("clang++") is not None
-
-
-def _pass(module: LossModule, part: Batch) -> None:
-    loss = module(*arguments(part))
-    loss.backward()
-
-
-def _bf16_gain(device: torch.device) -> float:
-    """How much faster a bf16 matrix product is: far below one where the processor lacks the instructions."""
-    rates = []
-    for dtype in (torch.float32, torch.bfloat16):
-        matrix = torch.ones(256, 256, dtype=dtype, device=device)
-        rates.append(1.0 / _seconds(lambda matrix=matrix: matrix @ matrix, repeats=5, device=device))  # type: ignore[misc]
-    return rates[1] / rates[0]
-
-
-def _seconds(work: Callable[[], object], repeats: int, device: torch.device) -> float:
-    """The fastest of some repetitions, after one that counts only if it is alone: it is slower than what follows."""
-    taken = []
-    for _ in range(repeats + 1):
-        started = time.perf_counter()
-        work()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        taken.append(time.perf_counter() - started)
-    return min(taken[1:] or taken)
 
 
 def _agree(value: float, accelerator: Accelerator) -> float:

@@ -1,7 +1,5 @@
 """What a run is made from, as one digest: a checkpoint of another run must never be taken for this one's."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from dataclasses import asdict

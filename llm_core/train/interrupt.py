@@ -1,11 +1,10 @@
 """SIGTERM as a request: the step is finished, a checkpoint written, and the run leaves."""
 
-from __future__ import annotations
-
 import signal
 import threading
-from types import FrameType, TracebackType
-from typing import Any, Self
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 from llm_core.errors import LLMCoreError
 
@@ -18,20 +17,24 @@ class TrainingInterruptedError(LLMCoreError):
 
 
 class StopRequest:
+    """Whether SIGTERM has come."""
+
+    is_set = False
+
+
+@contextmanager
+def listen_for_stop() -> Iterator[StopRequest]:
     """Listen for SIGTERM while a run lasts. Outside the main thread, where signals cannot be had, it hears nothing."""
+    request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
 
-    def __init__(self) -> None:
-        self.is_set = False
-        self._before: Any = None
+    def hear(number: int, frame: FrameType | None) -> None:
+        request.is_set = True
 
-    def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGTERM, self._hear)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGTERM, self._before)
-
-    def _hear(self, number: int, frame: FrameType | None) -> None:
-        self.is_set = True
+    before = signal.signal(signal.SIGTERM, hear)
+    try:
+        yield request
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -10,33 +10,29 @@ leave. A worker asks for a SIGKILL at the launcher's death (``die_with_launcher`
 roughly, leaves nothing behind.
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 import signal
 import sys
 from collections.abc import Sequence
 
-from llm_core.errors import ConfigError, LLMCoreError
-from llm_core.train.cores import usable_cores
+from llm_core.errors import LLMCoreError
 
 LAUNCHER_PID = "LLM_CORE_LAUNCHER_PID"
 PR_SET_PDEATHSIG = 1
 
 
 class LaunchError(LLMCoreError):
-    """The launcher was called wrongly, or the kernel refused it."""
+    """The kernel refused to tie a process to its parent."""
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on: what the scheduler allows, not what the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def launch_command(processes: int) -> list[str]:
-    """The words to put before ``-m MODULE ARGUMENTS`` or ``SCRIPT ARGUMENTS``; the caller must be the parent.
-
-    Raises:
-        ConfigError: if there is not at least one process.
-    """
-    if processes < 1:
-        raise ConfigError(f"processes is {processes}; it must be at least 1")
+    """The words to put before ``-m MODULE ARGUMENTS``; the caller must be the parent."""
     return [sys.executable, "-m", "llm_core.train.launch", str(os.getpid()), str(processes)]
 
 
@@ -80,10 +76,8 @@ def _die_with_parent(parent: int, number: signal.Signals) -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Become the launcher: PARENT PROCESSES [-m] WHAT …."""
-    if len(arguments) < 3 or not (arguments[0].isdigit() and arguments[1].isdigit()):
-        raise LaunchError("usage: python -m llm_core.train.launch PARENT_PID PROCESSES [-m] MODULE_OR_SCRIPT …")
-    parent, processes, what = int(arguments[0]), int(arguments[1]), list(arguments[2:])
+    """Become the launcher; the arguments are those of ``launch_command``, then ``-m MODULE ARGUMENTS``."""
+    parent, processes, what = int(arguments[0]), int(arguments[1]), arguments[2:]
     _die_with_parent(parent, signal.SIGTERM)
     if processes == 1:
         os.execv(sys.executable, [sys.executable, *what])

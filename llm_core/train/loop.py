@@ -1,7 +1,5 @@
 """The training loop. It only composes: what each part does is in the file of its name."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable
@@ -15,7 +13,7 @@ from accelerate.utils import DistributedDataParallelKwargs
 
 from llm_core.errors import ConfigError
 from llm_core.feed.batches import Batch, Feed
-from llm_core.feed.durable import write_whole
+from llm_core.feed.durable import write_text
 from llm_core.feed.order import Order, Source
 from llm_core.feed.shards import Shards
 from llm_core.feed.skip import SkipList
@@ -27,6 +25,7 @@ from llm_core.train.checkpoint import (
     delete_checkpoint,
     keep_newest,
     list_checkpoints,
+    newest_usable,
     read_checkpoint,
     write_checkpoint,
 )
@@ -34,23 +33,22 @@ from llm_core.train.config import RunConfig
 from llm_core.train.curve import Curve, Point
 from llm_core.train.environment import Environment, apply_environment, choose_environment
 from llm_core.train.fingerprint import run_fingerprint
-from llm_core.train.interrupt import StopRequest, TrainingInterruptedError
-from llm_core.train.loss_module import LossModule, arguments
+from llm_core.train.interrupt import StopRequest, TrainingInterruptedError, listen_for_stop
+from llm_core.train.loss_module import LossModule
 from llm_core.train.metrics import Callback, Event, Silence, StepMetrics, ValidationMetrics
 from llm_core.train.optimisers import Optimisers
-from llm_core.train.random_state import RandomState
+from llm_core.train.random_state import gather_random_state, restore_random_state, seed_random_state
 from llm_core.train.recovery import Rewind, SpikeRule, TrainingDivergedError, steps_to_skip
-from llm_core.train.resume import newest_usable
 from llm_core.train.schedule import rate_factor
 from llm_core.train.validation import validate
+
+Save = Callable[[Transformer, Path], object]
 
 
 @dataclass(frozen=True)
 class TrainResult:
     """What came of a run."""
 
-    output: Path
-    """Folder with model.safetensors, config.json, curve.csv, journal.json."""
     steps: int
     """Steps taken, skipped ones left out."""
     tokens: int
@@ -70,7 +68,7 @@ def train(
     callback: Callback | None = None,
     *,
     model: Transformer | None = None,
-    save: Callable[[Transformer, Path], object] = save_model,
+    save: Save = save_model,
 ) -> TrainResult:
     """Train a model, or go on where a stopped run of the same configuration was.
 
@@ -89,7 +87,7 @@ def train(
     """
     threads = torch.get_num_threads()
     try:
-        with torch.random.fork_rng(), StopRequest() as stop:
+        with torch.random.fork_rng(), listen_for_stop() as stop:
             return Trainer(config, callback or Silence(), model, save, stop).run()
     finally:
         torch.set_num_threads(threads)
@@ -103,7 +101,7 @@ class Trainer:
         config: RunConfig,
         callback: Callback,
         model: Transformer | None,
-        save: Callable[[Transformer, Path], object],
+        save: Save,
         stop: StopRequest,
     ) -> None:
         self.config, self.recipe, self.callback, self.save, self.stop = config, config.train, callback, save, stop
@@ -118,16 +116,15 @@ class Trainer:
                 f" with llm_core.train.launch, or set processes={self.accelerator.num_processes}"
             )
         self.root = Path(config.scratch) / "checkpoints"
+        self.declared = tuple(sorted(set(config.skip_documents)))
         self.sources = [Source(Shards(source.path), source.weight) for source in config.data]
         self.validation = None if config.validation is None else Shards(config.validation)
         self.model, parent = self._model(model)
         self._check_vocabulary()
-        self.order = Order(
-            self.sources, length=self.recipe.length, sequences=self.recipe.sequences, seed=self.recipe.seed
-        )
+        recipe = self.recipe
+        self.order = Order(self.sources, length=recipe.length, sequences=recipe.sequences, seed=recipe.seed)
         self.fingerprint = run_fingerprint(config, self.model.config, self.sources, parent)
         self.module = LossModule(self.model, self.recipe.loss_chunk).to(self.accelerator.device).train()
-        self.random = RandomState(self.accelerator)
 
     def run(self) -> TrainResult:
         """Go from wherever the run stands to its end."""
@@ -168,15 +165,14 @@ class Trainer:
     def _feed(self, skipped_steps: tuple[int, ...]) -> Feed:
         return Feed(
             self.order,
-            skip=SkipList(frozenset(self.config.skip_documents), frozenset(skipped_steps)),
+            skip=SkipList(frozenset(self.declared), frozenset(skipped_steps)),
             confine_attention=self.recipe.confine_attention,
             rank=self.accelerator.process_index,
             processes=self.accelerator.num_processes,
         )
 
     def _start_or_resume(self) -> None:
-        declared = tuple(sorted(set(self.config.skip_documents)))
-        found = newest_usable(self.root, self.fingerprint, declared, self.order)
+        found = newest_usable(self.root, self.fingerprint, self.declared, self.order)
         self._delete_checkpoints_after(-1 if found is None else found.progress.step)
         if found is None:
             environment = choose_environment(self.module, self.recipe, self._feed(()).batch(0), self.accelerator)
@@ -187,21 +183,21 @@ class Trainer:
         # Wrapped only now: measuring must not set off distributed gradients.
         self.wrapped = self.accelerator.prepare(self.module)
         if found is None:
-            self.random.seed(self.recipe.seed)
-            self.progress = Progress(self.fingerprint, 0, environment, declared)
+            seed_random_state(self.accelerator, self.recipe.seed)
+            self.progress = Progress(self.fingerprint, 0, environment, self.declared)
             self.curve, self.rule = Curve(), SpikeRule(self.recipe.spike_threshold, self.recipe.spike_window)
-            self._tell("started", f"{environment}")
+            self._tell("started", str(environment))
             self._checkpoint()
         else:
             self._restore(found)
-            self.progress = replace(self.progress, skip_documents=declared)
             self._tell("resumed", f"from the checkpoint of step {self.progress.step}")
 
     def _restore(self, checkpoint: Checkpoint) -> None:
-        self.progress, self.checkpointed_at = checkpoint.progress, checkpoint.progress.step
+        self.progress = replace(checkpoint.progress, skip_documents=self.declared)
+        self.checkpointed_at = self.progress.step
         self.model.load_state_dict(checkpoint.model)
         self.optimisers.load_state(checkpoint.optimiser)
-        self.random.restore(checkpoint.random)
+        restore_random_state(self.accelerator, checkpoint.random)
         self.curve = Curve(checkpoint.curve)
         self.rule = SpikeRule(self.recipe.spike_threshold, self.recipe.spike_window, self.progress.recent_losses)
 
@@ -239,7 +235,7 @@ class Trainer:
         for part in parts:
             is_last = part is parts[-1]
             with nullcontext() if is_last else self.accelerator.no_sync(self.wrapped):
-                loss = self.wrapped(*arguments(part))
+                loss = self.wrapped(part)
                 self.accelerator.backward(loss * scale)
             total[0] += loss.detach()
         total[1] = float(self.stop.is_set)
@@ -272,12 +268,10 @@ class Trainer:
 
     def _checkpoint(self) -> None:
         self.progress = replace(self.progress, recent_losses=tuple(self.rule.losses))
-        random = self.random.gather()
+        random = gather_random_state(self.accelerator)
         if self.accelerator.is_main_process:
-            state = self.model.state_dict()
-            write_checkpoint(
-                self.root, Checkpoint(self.progress, state, self.optimisers.state(), random, self.curve.text())
-            )
+            model, optimiser = self.model.state_dict(), self.optimisers.state()
+            write_checkpoint(self.root, Checkpoint(self.progress, model, optimiser, random, self.curve.text()))
             keep_newest(self.root, self.recipe.keep_last)
             self._tell("checkpoint", f"of step {self.progress.step} written")
         self.checkpointed_at = self.progress.step
@@ -307,43 +301,29 @@ class Trainer:
         self._delete_checkpoints_after(target)
         self.optimisers.zero_grad()
         self._restore(read_checkpoint(kept[target]))
-        declared = tuple(sorted(set(self.config.skip_documents)))
-        self.progress = replace(self.progress, skip_documents=declared, skipped_steps=skipped, rewinds=rewinds)
+        self.progress = replace(self.progress, skipped_steps=skipped, rewinds=rewinds)
         self._tell("rewound", f"{reason} at step {step} (loss {loss:.4g}): back to {target}, skipping {list(blamed)}")
 
     def _finish(self) -> TrainResult:
         """Write the output folder."""
         if not self.curve.points:
-            raise TrainingDivergedError(
-                f"all {self.recipe.steps} steps went wrong and were skipped: nothing was learned"
-            )
-        last, output, steps = self.curve.points[-1], Path(self.config.output), len(self.curve.points)
-        result = TrainResult(
-            output,
-            steps,
-            self._tokens(steps),
-            last.loss,
-            last.validation_loss,
-            self.progress.skipped_steps,
-            self.progress.environment,
-        )
+            raise TrainingDivergedError(f"all {self.recipe.steps} steps went wrong: nothing was learned")
+        last, steps, progress = self.curve.points[-1], len(self.curve.points), self.progress
+        counts = steps, self._tokens(steps), last.loss, last.validation_loss
+        result = TrainResult(*counts, progress.skipped_steps, progress.environment)
         if self.accelerator.is_main_process:
             journal = {
-                "steps": steps,
-                "tokens": result.tokens,
-                "loss": result.loss,
-                "validation_loss": result.validation_loss,
+                **dict(zip(("steps", "tokens", "loss", "validation_loss"), counts, strict=True)),
                 "parameters": sum(parameter.numel() for parameter in self.optimisers.parameters),
-                "skipped_documents": list(self.progress.skip_documents),
-                "skipped_steps": list(self.progress.skipped_steps),
-                "rewinds": [asdict(rewind) for rewind in self.progress.rewinds],
-                "environment": asdict(self.progress.environment),
+                "skipped_documents": progress.skip_documents,
+                "skipped_steps": progress.skipped_steps,
+                "rewinds": [asdict(rewind) for rewind in progress.rewinds],
+                "environment": asdict(progress.environment),
             }
+            output = Path(self.config.output)
             output.mkdir(parents=True, exist_ok=True)
-            write_whole(output / "curve.csv", lambda file: file.write(self.curve.text().encode()))
-            write_whole(
-                output / "journal.json", lambda file: file.write((json.dumps(journal, indent=1) + "\n").encode())
-            )
+            write_text(output / "curve.csv", self.curve.text())
+            write_text(output / "journal.json", json.dumps(journal, indent=1) + "\n")
             self.save(self.model.eval(), output)
             self._tell("finished", f"{steps} steps, in {output}")
         self.accelerator.wait_for_everyone()

@@ -1,7 +1,5 @@
 """Model and objective as one module, which is what distributed wrappers and compilers need to see."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
@@ -19,10 +17,11 @@ class LossModule(nn.Module):
         super().__init__()
         self.model, self.chunk, self.dtype = model, chunk, dtype
 
-    def forward(self, tokens: Tensor, targets: Tensor, weights: Tensor | None, documents: Tensor | None) -> Tensor:
-        """Loss in nats, summed over the targets that count; arguments as in ``Batch``."""
-        with torch.autocast(tokens.device.type, dtype=torch.bfloat16, enabled=self.dtype == torch.bfloat16):
-            states = self.model.states(tokens, documents=documents)  # (rows, length, hidden)
+    def forward(self, batch: Batch) -> Tensor:
+        """Loss in nats, summed over the targets that count."""
+        with torch.autocast(batch.tokens.device.type, dtype=torch.bfloat16, enabled=self.dtype == torch.bfloat16):
+            states = self.model.states(batch.tokens, documents=batch.documents)  # (rows, length, hidden)
+        targets, weights = batch.targets, batch.weights
         loss, _ = next_token_loss(states, self.head(), targets, weights, chunk=self.chunk, dtype=self.dtype)
         return loss
 
@@ -46,8 +45,3 @@ class LossModule(nn.Module):
         """Go back to eager blocks."""
         for block in self.model.layers:
             block._compiled_call_impl = None  # what Module.compile set; it has no public inverse
-
-
-def arguments(batch: Batch) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
-    """A batch as ``LossModule.forward`` takes it."""
-    return batch.tokens, batch.targets, batch.weights, batch.documents

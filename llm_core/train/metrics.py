@@ -1,7 +1,5 @@
 """What a run tells while it lasts."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Protocol
@@ -69,11 +67,6 @@ class Callback(Protocol):
 class Silence:
     """A callback that does nothing."""
 
-    def on_step(self, metrics: StepMetrics) -> None:
-        """Nothing."""
-
-    def on_validation(self, metrics: ValidationMetrics) -> None:
-        """Nothing."""
-
-    def on_event(self, event: Event) -> None:
-        """Nothing."""
+    def on_step(self, metrics: StepMetrics) -> None: ...
+    def on_validation(self, metrics: ValidationMetrics) -> None: ...
+    def on_event(self, event: Event) -> None: ...

@@ -5,8 +5,6 @@ step of 28 matrices took 4.5 s on one core where this one takes 0.2 s. Here equa
 in the type that the run computes in.
 """
 
-from __future__ import annotations
-
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -40,13 +38,9 @@ class Muon(torch.optim.Optimizer):
     """
 
     def __init__(
-        self,
-        params: Iterable[Tensor] | Iterable[dict[str, Any]],
-        lr: float,
-        momentum: float = 0.95,
-        weight_decay: float = 0.0,
+        self, params: Iterable[Any], lr: float, momentum: float = 0.95, weight_decay: float = 0.0,
         dtype: torch.dtype = torch.float32,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
         self.dtype = dtype
 
@@ -59,12 +53,11 @@ class Muon(torch.optim.Optimizer):
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     by_shape[parameter.shape].append(parameter)
-            for shape, parameters in by_shape.items():
-                self._step(shape, parameters, **{key: group[key] for key in ("lr", "momentum", "weight_decay")})
+            for parameters in by_shape.values():
+                self._step(parameters, group["lr"], group["momentum"], group["weight_decay"])
 
-    def _step(
-        self, shape: torch.Size, parameters: list[Tensor], lr: float, momentum: float, weight_decay: float
-    ) -> None:
+    def _step(self, parameters: list[Tensor], lr: float, momentum: float, weight_decay: float) -> None:
+        rows, columns = parameters[0].shape
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         for parameter in parameters:
             if "momentum" not in self.state[parameter]:
@@ -75,4 +68,4 @@ class Muon(torch.optim.Optimizer):
         updates = orthogonalise(ahead, self.dtype).unbind()
         if weight_decay:
             torch._foreach_mul_(parameters, 1.0 - lr * weight_decay)
-        torch._foreach_add_(parameters, updates, alpha=-lr * math.sqrt(max(1.0, shape[0] / shape[1])))
+        torch._foreach_add_(parameters, updates, alpha=-lr * math.sqrt(max(1.0, rows / columns)))

@@ -1,9 +1,8 @@
 """Optimisers over a model's parameters, and their state as named tensors."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -51,31 +50,28 @@ class Optimisers:
             LLMCoreError: if the model has no trainable parameter.
         """
         roles = parameter_roles(model)
-        self.parameters = [*roles.matrices.values(), *roles.embeddings.values(), *roles.others.values()]
-        self._names = {
-            id(parameter): name
-            for role in (roles.matrices, roles.embeddings, roles.others)
-            for name, parameter in role.items()
-        }
+        named = {**roles.matrices, **roles.embeddings, **roles.others}
+        self.parameters = list(named.values())
+        self._names = {id(parameter): name for name, parameter in named.items()}
         if not self.parameters:
             raise LLMCoreError("every parameter of the model is frozen: nothing to train; unfreeze some")
-        matrices, embeddings, others = ([*role.values()] for role in (roles.matrices, roles.embeddings, roles.others))
-        adamw = [
-            {"params": embeddings, "lr": _given(config.embedding_learning_rate, config), "weight_decay": 0.0},
-            {"params": others, "lr": _given(config.other_learning_rate, config), "weight_decay": 0.0},
-        ]
-        hidden = {"params": matrices, "lr": config.learning_rate, "weight_decay": config.weight_decay}
+        rate = config.learning_rate
+
+        def group(role: dict[str, nn.Parameter], peak: float | None, decay: float = 0.0) -> list[dict[str, Any]]:
+            peak = rate if peak is None else peak
+            return [{"params": list(role.values()), "lr": peak, "weight_decay": decay}] if role else []
+
+        hidden = group(roles.matrices, rate, config.weight_decay)
+        adamw = group(roles.embeddings, config.embedding_learning_rate)
+        adamw += group(roles.others, config.other_learning_rate)
         self._optimisers: list[torch.optim.Optimizer] = []
         if config.optimiser == "adamw":
-            adamw.append(hidden)
-        elif matrices:
-            self._optimisers.append(Muon([hidden], lr=config.learning_rate, momentum=config.momentum, dtype=dtype))
-        adamw = [group for group in adamw if group["params"]]
+            adamw += hidden
+        elif hidden:
+            self._optimisers.append(Muon(hidden, lr=rate, momentum=config.momentum, dtype=dtype))
         if adamw:
             betas = config.beta1, config.beta2
-            self._optimisers.append(
-                torch.optim.AdamW(adamw, lr=config.learning_rate, betas=betas, eps=config.epsilon, fused=True)
-            )
+            self._optimisers.append(torch.optim.AdamW(adamw, lr=rate, betas=betas, eps=config.epsilon, fused=True))
         self._groups = [group for optimiser in self._optimisers for group in optimiser.param_groups]
         self._peaks = [group["lr"] for group in self._groups]
 
@@ -109,18 +105,8 @@ class Optimisers:
             entries.setdefault(name, {})[entry] = tensor.clone()
         for optimiser in self._optimisers:
             optimiser.state.clear()
-            for group in optimiser.param_groups:
-                for parameter in group["params"]:
-                    if self._names[id(parameter)] in entries:
-                        optimiser.state[parameter] = entries.pop(self._names[id(parameter)])
+            for parameter in (parameter for group in optimiser.param_groups for parameter in group["params"]):
+                if (name := self._names[id(parameter)]) in entries:
+                    optimiser.state[parameter] = entries.pop(name)
         if entries:
             raise LLMCoreError(f"the optimiser state is of another model: {next(iter(entries))!r} is no parameter here")
-
-
-def _given(rate: float | None, config: TrainConfig) -> float:
-    return config.learning_rate if rate is None else rate
-
-
-def gradient_norm(parameters: Sequence[nn.Parameter]) -> Tensor:
-    """The norm of all gradients as one vector."""
-    return torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])

@@ -1,7 +1,5 @@
 """Read a frozen dataclass from JSON values, strictly: no unknown key, no wrong type, no missing field."""
 
-from __future__ import annotations
-
 import dataclasses
 import difflib
 import types

@@ -1,8 +1,7 @@
 """A run's metrics as lines on a terminal: rate, and time left."""
 
-from __future__ import annotations
-
 import time
+from datetime import timedelta
 from typing import TextIO
 
 from llm_core.train.metrics import Event, StepMetrics, ValidationMetrics
@@ -18,10 +17,8 @@ class ProgressLines:
 
     def on_step(self, metrics: StepMetrics) -> None:
         """Show a step if the last line is old enough, or it is the last step."""
-        # A running mean, since single steps are uneven.
-        self._rate = (
-            metrics.tokens_per_second if self._rate is None else 0.9 * self._rate + 0.1 * metrics.tokens_per_second
-        )
+        rate = metrics.tokens_per_second
+        self._rate = rate if self._rate is None else 0.9 * self._rate + 0.1 * rate  # single steps are uneven
         is_last = metrics.step + 1 == metrics.steps
         if time.monotonic() - self._shown < self._every_s and not is_last:
             return
@@ -30,15 +27,13 @@ class ProgressLines:
         left_s = (metrics.steps - metrics.step - 1) * tokens_per_step / self._rate
         self._write(
             f"step {metrics.step + 1}/{metrics.steps}  loss {metrics.loss:.4f}  lr {metrics.learning_rate:.2e}"
-            f"  |g| {metrics.gradient_norm:.2f}  {self._rate:,.0f} tokens/s  {_duration(left_s)} left"
+            f"  |g| {metrics.gradient_norm:.2f}  {self._rate:,.0f} tokens/s  {timedelta(seconds=round(left_s))} left"
         )
 
     def on_validation(self, metrics: ValidationMetrics) -> None:
         """Show a validation."""
-        self._write(
-            f"step {metrics.step}  validation loss {metrics.loss:.4f}  ({metrics.bits_per_token:.4f} bits/token,"
-            f" {metrics.targets:,} targets)"
-        )
+        bits = f"{metrics.bits_per_token:.4f} bits/token, {metrics.targets:,} targets"
+        self._write(f"step {metrics.step}  validation loss {metrics.loss:.4f}  ({bits})")
 
     def on_event(self, event: Event) -> None:
         """Show all events but the frequent one."""
@@ -48,9 +43,3 @@ class ProgressLines:
     def _write(self, line: str) -> None:
         self._stream.write(line + "\n")
         self._stream.flush()
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,7 +1,5 @@
 """When training goes wrong: what counts as wrong, and what is skipped."""
 
-from __future__ import annotations
-
 import math
 from collections import deque
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """The learning rate as a function of the step alone: nothing to save, nothing to restore."""
 
-from __future__ import annotations
-
 import math
 
 from llm_core.train.config import TrainConfig

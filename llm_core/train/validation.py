@@ -1,14 +1,12 @@
 """The mean loss over held-out shards."""
 
-from __future__ import annotations
-
 import torch
 from accelerate import Accelerator
 
 from llm_core.feed.batches import validation_batches
 from llm_core.feed.shards import Shards
 from llm_core.train.config import TrainConfig
-from llm_core.train.loss_module import LossModule, arguments
+from llm_core.train.loss_module import LossModule
 
 
 @torch.no_grad()
@@ -26,7 +24,7 @@ def validate(module: LossModule, shards: Shards, config: TrainConfig, accelerato
         rank=accelerator.process_index,
         processes=accelerator.num_processes,
     ):
-        loss = module(*arguments(batch.to(accelerator.device)))
+        loss = module(batch.to(accelerator.device))
         sums += torch.tensor([loss.item(), batch.targets_in_step], dtype=torch.float64)
     module.train(was_training)
     loss_sum, targets = accelerator.reduce(sums.to(accelerator.device), "sum").tolist()

@@ -1,7 +1,5 @@
 """`tidemill bench`: measure a part beside its peer, in one run."""
 
-from __future__ import annotations
-
 import argparse
 
 from pipelines.benchmark import benchmarks, find_benchmark, lines

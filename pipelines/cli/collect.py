@@ -1,7 +1,5 @@
 """`tidemill collect`: remove artifacts that nothing needs any more; a dry run unless told otherwise."""
 
-from __future__ import annotations
-
 import argparse
 import json
 

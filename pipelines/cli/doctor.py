@@ -1,7 +1,5 @@
 """`tidemill doctor`: what this machine is, how fast it measures, and what would be slow or missing."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

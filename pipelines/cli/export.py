@@ -1,7 +1,5 @@
 """`tidemill export`: write a registered model as a folder that other tools load."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from pathlib import Path

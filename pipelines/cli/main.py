@@ -1,7 +1,5 @@
 """The `tidemill` command's entry: finds the verb's file and nothing more, so that `--help` costs no import."""
 
-from __future__ import annotations
-
 import argparse
 import importlib
 import sys

@@ -1,7 +1,5 @@
 """Options that verbs share, and how they become a spec and a site."""
 
-from __future__ import annotations
-
 import argparse
 
 from pipelines.settings import Settings, settle

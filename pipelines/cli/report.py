@@ -1,7 +1,5 @@
 """`tidemill report`: the home's story as one self-contained HTML page."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

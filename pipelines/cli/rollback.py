@@ -1,7 +1,5 @@
 """`tidemill rollback`: return to the champion before the present one, on record."""
 
-from __future__ import annotations
-
 import argparse
 import json
 

@@ -1,7 +1,5 @@
 """`tidemill run`: make what is missing."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import logging

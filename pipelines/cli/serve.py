@@ -1,7 +1,5 @@
 """`tidemill serve`: the champion over an OpenAI-compatible API; the server follows each promotion."""
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import logging

@@ -1,7 +1,5 @@
 """`tidemill spec`: the effective spec, each value with where it came from."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """`tidemill status`: where a home stands."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from typing import Any

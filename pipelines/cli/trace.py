@@ -1,7 +1,5 @@
 """`tidemill trace`: follow a page, document, step, request or model."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from pathlib import Path

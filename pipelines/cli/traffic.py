@@ -1,7 +1,5 @@
 """`tidemill traffic`: replay questions against a server, in-domain or shifted."""
 
-from __future__ import annotations
-
 import argparse
 import json
 

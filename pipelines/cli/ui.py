@@ -1,7 +1,5 @@
 """`tidemill ui`: Dagster (webserver and daemon) and MLflow on loopback, ended together."""
 
-from __future__ import annotations
-
 import argparse
 import logging
 import sys

@@ -1,7 +1,5 @@
 """`tidemill verify`: hash every committed byte against its manifest."""
 
-from __future__ import annotations
-
 import argparse
 import json
 

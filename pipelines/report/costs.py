@@ -1,7 +1,5 @@
 """What artifacts cost: seconds to make them, as their runs say, and bytes to keep them, as their manifests say."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing

@@ -1,7 +1,5 @@
 """Examples of what was dropped, each beside a page that was kept, drawn by id so that the same lake shows the same."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The page: the story's charts and sentences put into the template; all text is escaped on the way."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache

@@ -1,7 +1,5 @@
 """The story's terms in plain words: stages, models, reasons, numbers."""
 
-from __future__ import annotations
-
 import re
 
 STAGES = {

@@ -1,7 +1,5 @@
 """Captures: a page is read from its WARC record by place, and never another in its stead."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Documents on disk: what is written is read again, a shard is there whole or not at all, damage is named."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path

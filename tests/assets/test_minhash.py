@@ -1,7 +1,5 @@
 """MinHash estimates Jaccard similarity as theory and datasketch do, and bands find the pairs that they should."""
 
-from __future__ import annotations
-
 import datasketch
 import numpy as np
 import pytest

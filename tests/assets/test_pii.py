@@ -1,7 +1,5 @@
 """Personal data is masked by kind; what documentation uses as an example is left alone."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Words and shingles: what counts as a word, and hashes that are the same in every process."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings

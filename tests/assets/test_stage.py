@@ -1,7 +1,5 @@
 """Declared stages: what each takes at a snapshot, under which key it is kept, and what the lake has of them."""
 
-from __future__ import annotations
-
 import pytest
 
 from assets.accounting import accounting_closes

@@ -1,7 +1,5 @@
 """Two small crawls of real documentation, and every artifact that the lineage's document stages make of them."""
 
-from __future__ import annotations
-
 import ast
 import hashlib
 import html

@@ -1,7 +1,5 @@
 """What every stage of the corpus must pass: the same bytes always, a kill that costs nothing, nothing lost."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

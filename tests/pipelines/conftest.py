@@ -1,7 +1,5 @@
 """YAML files beside each other, and a lineage whose stages take a moment."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

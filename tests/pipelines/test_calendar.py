@@ -1,7 +1,5 @@
 """The calendar: which dates are snapshots, and that Dagster sees the same."""
 
-from __future__ import annotations
-
 import pytest
 from pydantic import ValidationError
 

@@ -1,7 +1,5 @@
 """The `tidemill` command: help costs no import, mistakes end as one line, `--json` as one object."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Settings in layers: which value wins, and where each came from."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """`tidemill run`: which assets `--select` names, and which snapshots `--snapshot`."""
 
-from __future__ import annotations
-
 import pytest
 
 from assets.stage import Lineage

@@ -1,7 +1,5 @@
 """What happens by itself: which runs the sensors and the schedule ask for, from the request log and the journal."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime

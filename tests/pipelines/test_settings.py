@@ -1,7 +1,5 @@
 """Which spec and which place a process speaks of: said, passed on by variables, or remembered by the home."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

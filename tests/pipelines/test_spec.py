@@ -1,7 +1,5 @@
 """The spec: every layer has its say, every mistake is named with its field, place and nearest right name."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

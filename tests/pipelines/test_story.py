@@ -1,7 +1,5 @@
 """The drift story as `make story` tells it: unattended, on a home of its own."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

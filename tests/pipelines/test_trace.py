@@ -1,7 +1,5 @@
 """Trace: a page's fate by URL or id, the documents of a step, and all that a model was made from."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Traffic: which questions are asked, and what is told of the answers."""
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """`tidemill ui`: what its pages launch is what the command makes, and nothing stays behind when it ends."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """A lake in a folder of its own, artifacts to put in it, and what was built so far."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Fingerprints and digests: what they follow from, and what they do not."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

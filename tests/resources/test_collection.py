@@ -1,7 +1,5 @@
 """Collection: what a root needs stays, and what nothing needs goes."""
 
-from __future__ import annotations
-
 import os
 
 import pytest

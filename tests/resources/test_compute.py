@@ -1,7 +1,5 @@
 """Tasks over worker processes: all are done, errors come through, and a dead worker is named."""
 
-from __future__ import annotations
-
 import os
 import signal
 from functools import partial

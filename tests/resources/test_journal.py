@@ -1,7 +1,5 @@
 """The journal: versions, verdicts, and who was champion when."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest

@@ -1,7 +1,5 @@
 """The lake: what is committed is found and trusted, what is not whole is never read."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

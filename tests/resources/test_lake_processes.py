@@ -1,7 +1,5 @@
 """Builders in processes of their own: killed ones are continued, and of two one waits."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

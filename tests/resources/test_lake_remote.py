@@ -1,7 +1,5 @@
 """The lake on an object store, which cannot rename and has no paths: fsspec's store in memory."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """References to models: what each resolves to, and what a wrong one is told."""
 
-from __future__ import annotations
-
 import pytest
 
 from resources.collection import remove_artifacts

@@ -1,7 +1,5 @@
 """MLflow as a projection: one finished run an artifact, versions and aliases as the journal has them."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

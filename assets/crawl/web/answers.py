@@ -1,23 +1,22 @@
 """HTTP semantics of the web: one request in, one answer out, no sockets."""
 
-from __future__ import annotations
-
 import gzip
 import re
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
+from html import escape
 from http import HTTPStatus
 from urllib.parse import quote, unquote
 
-from assets.crawl.web.directory import robots_txt, sitemaps
+from assets.crawl.web.editions import day_of
 from assets.crawl.web.pages import Page, PageKind
 from assets.crawl.web.rendering import Rendered, etag_of, http_date, render
 from assets.crawl.web.site import CALENDAR, CALENDAR_RANK, Site
 
-CACHE_BYTES = 64 * 2**20
 RETRY_AFTER_S = 2
+SITEMAP_URLS = 100
+SITEMAP_NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
 _CALENDAR = re.compile(r"/calendar/(\d{4})/(0[1-9]|1[0-2])/")
 
 
@@ -44,19 +43,17 @@ class Answer:
 
 
 class Answers:
-    """Answers requests for every host of a web; rendered pages are kept up to 64 MB.
+    """Answers requests for every host of a web.
 
     `clock` counts seconds; it decides only when the busy page has rested for its Retry-After.
     """
 
     def __init__(self, sites: Mapping[str, Site], clock: Callable[[], float]):
         self.sites, self.clock = sites, clock
-        self._rendered: OrderedDict[tuple[str, str], Rendered] = OrderedDict()
-        self._rendered_bytes = 0
         self._rests_until: dict[str, float] = {}
 
     def answer(self, request: Request) -> Answer:
-        """The answer to a request: 200, 301, 304, 400, 404, 405, 429 or 503."""
+        """The answer to a request: 200, 301, 302, 304, 400, 404, 405, 429 or 503."""
         if request.method not in ("GET", "HEAD"):
             return _short(HTTPStatus.METHOD_NOT_ALLOWED, ("Allow", "GET, HEAD"))
         path = quote(unquote(request.target.partition("?")[0]), safe="/-_.~#")
@@ -64,13 +61,15 @@ class Answers:
         if site is None or not path.startswith("/"):
             return _short(HTTPStatus.NOT_FOUND if request.host else HTTPStatus.BAD_REQUEST)
         page = _page_at(site, path)
-        if page is not None and page.kind is PageKind.MOVED:
+        if page is None:
+            found = _file(site, path)
+            return _conditional(found, request) if found is not None else _short(HTTPStatus.NOT_FOUND)
+        if page.kind is PageKind.MOVED:
             status = HTTPStatus.FOUND if len(page.path) % 2 else HTTPStatus.MOVED_PERMANENTLY
             return _short(status, ("Location", f"http://{site.host}{page.of}"))
-        if page is not None and page.kind is PageKind.BUSY and (refusal := self._refuse(site)):
+        if page.kind is PageKind.BUSY and (refusal := self._refuse(site)):
             return refusal
-        found = self._page(site, page) if page is not None else self._file(site, path)
-        return _conditional(found, request) if found is not None else _short(HTTPStatus.NOT_FOUND)
+        return _conditional(render(site, page), request)
 
     def _refuse(self, site: Site) -> Answer | None:
         """The busy page says 429 once, 503 to whoever does not wait, and then answers."""
@@ -82,36 +81,24 @@ class Answers:
             return _short(status, ("Retry-After", str(RETRY_AFTER_S)))
         return None
 
-    def _page(self, site: Site, page: Page) -> Rendered:
-        key = (site.host, page.path)
-        if key in self._rendered:
-            self._rendered.move_to_end(key)
-            return self._rendered[key]
-        rendered = self._rendered[key] = render(site, page)
-        self._rendered_bytes += len(rendered.body)
-        while self._rendered_bytes > CACHE_BYTES:
-            _, oldest = self._rendered.popitem(last=False)
-            self._rendered_bytes -= len(oldest.body)
-        return rendered
-
-    def _file(self, site: Site, path: str) -> Rendered | None:
-        if path == "/robots.txt":
-            text, kind = robots_txt(site), "text/plain; charset=utf-8"
-        elif path.startswith("/sitemap") and (files := sitemaps(site)) and path in files:
-            text, kind = files[path], "application/xml"
-        elif path == "/_static/basic.css":
-            text, kind = "body { font-family: sans-serif; max-width: 60em; }\n", "text/css"
-        else:
-            return None
-        body = text.encode()
-        return Rendered(body, (("Content-Type", kind),), etag_of(body), http_date(site.edition))
-
 
 def _page_at(site: Site, path: str) -> Page | None:
-    month = _CALENDAR.fullmatch(path)
-    if month and site.place.rank == CALENDAR_RANK:
+    if site.place.rank == CALENDAR_RANK and _CALENDAR.fullmatch(path):
         return replace(site.pages[CALENDAR], path=path)
     return site.pages.get(path)
+
+
+def _file(site: Site, path: str) -> Rendered | None:
+    if path == "/robots.txt":
+        text, kind = robots_txt(site), "text/plain; charset=utf-8"
+    elif path.startswith("/sitemap") and path in (files := sitemaps(site)):
+        text, kind = files[path], "application/xml"
+    elif path == "/_static/basic.css":
+        text, kind = "body { font-family: sans-serif; max-width: 60em; }\n", "text/css"
+    else:
+        return None
+    body = text.encode()
+    return Rendered(body, (("Content-Type", kind),), etag_of(body), http_date(site.edition))
 
 
 def _conditional(found: Rendered, request: Request) -> Answer:
@@ -121,7 +108,7 @@ def _conditional(found: Rendered, request: Request) -> Answer:
     if tags is not None:
         is_current = tags.strip() == "*" or found.etag in [tag.strip().removeprefix("W/") for tag in tags.split(",")]
     else:
-        is_current = _is_not_modified(found.last_modified, request.headers.get("if-modified-since"))
+        is_current = _is_not_modified(found.last_modified, request.headers.get("if-modified-since", ""))
     if is_current:
         return Answer(HTTPStatus.NOT_MODIFIED, validators)
     headers, body = (*found.headers, *validators), found.body
@@ -131,9 +118,7 @@ def _conditional(found: Rendered, request: Request) -> Answer:
     return Answer(HTTPStatus.OK, headers, body)
 
 
-def _is_not_modified(last_modified: str, since: str | None) -> bool:
-    if since is None:
-        return False
+def _is_not_modified(last_modified: str, since: str) -> bool:
     try:
         return parsedate_to_datetime(last_modified) <= parsedate_to_datetime(since)
     except (ValueError, TypeError):  # no date, or one without a zone: the header is ignored
@@ -143,3 +128,34 @@ def _is_not_modified(last_modified: str, since: str | None) -> bool:
 def _short(status: HTTPStatus, *headers: tuple[str, str]) -> Answer:
     body = f"<html><head><title>{status.value} {status.phrase}</title></head><body>{status.phrase}</body></html>\n"
     return Answer(status.value, (("Content-Type", "text/html; charset=utf-8"), *headers), body.encode())
+
+
+def robots_txt(site: Site) -> str:
+    """The host's rules: a folder, two wildcard patterns, a crawler that is not welcome, the sitemap."""
+    lines = ["# Please be kind to this server.", "User-agent: *", "Disallow: /internal/", "Disallow: /*?print="]
+    lines.append("Disallow: /*.bak$")
+    if site.host == site.config.crawl_delay_host:
+        lines.append(f"Crawl-delay: {site.config.crawl_delay_s:g}")
+    lines += ["", "User-agent: BadBot", "Disallow: /", "", f"Sitemap: http://{site.host}/sitemap.xml", ""]
+    return "\n".join(lines)
+
+
+def sitemaps(site: Site) -> dict[str, str]:
+    """The host's sitemap files by path; a host of more than 100 pages has an index and numbered parts."""
+    listed = sorted((page.path, day_of(page.changed)) for page in site.pages.values() if page.is_listed)
+    entries = [(f"http://{site.host}{path}", day.isoformat()) for path, day in listed]
+    if len(entries) <= SITEMAP_URLS:
+        return {"/sitemap.xml": _xml("urlset", "url", entries)}
+    parts = [entries[start : start + SITEMAP_URLS] for start in range(0, len(entries), SITEMAP_URLS)]
+    files = {f"/sitemap-{number}.xml": _xml("urlset", "url", part) for number, part in enumerate(parts, start=1)}
+    index = [
+        (f"http://{site.host}{path}", max(day for _, day in part)) for path, part in zip(files, parts, strict=True)
+    ]
+    return {"/sitemap.xml": _xml("sitemapindex", "sitemap", index), **files}
+
+
+def _xml(root: str, element: str, entries: list[tuple[str, str]]) -> str:
+    rows = "\n".join(
+        f"  <{element}><loc>{escape(address)}</loc><lastmod>{day}</lastmod></{element}>" for address, day in entries
+    )
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} xmlns="{SITEMAP_NAMESPACE}">\n{rows}\n</{root}>\n'

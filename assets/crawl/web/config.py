@@ -1,12 +1,11 @@
 """The loopback web's part of the spec: which packages it documents, in which edition, and how large it is."""
 
-from __future__ import annotations
+from typing import Self
 
 from pydantic import Field, model_validator
 
 from assets.config import Config
 
-INSTALLED = "installed"
 STDLIB = "stdlib"
 DOMAIN = "docs.test"
 
@@ -16,14 +15,11 @@ class WebConfig(Config):
 
     packages: tuple[tuple[str, ...], ...] = ((STDLIB,),)
     """Packages that each edition adds, edition 1 first; a package is a distribution ("numpy"), a subpackage that gets
-    a host of its own ("scipy:scipy.stats"), "stdlib", a part of it ("stdlib:json"), the language reference
-    ("stdlib:topics"), or "installed" for all of the environment."""
+    a host of its own ("scipy:scipy.stats"), "stdlib", a part of it ("stdlib:json"), or the language reference
+    ("stdlib:topics")."""
 
     max_pages_per_host: int = Field(default=320, ge=1)
     """Most documentation pages of a host, the longest first; module indexes, copies and traps come on top."""
-
-    max_hosts: int = Field(default=400, ge=1)
-    """Most hosts over all editions, in the order of `packages`."""
 
     minimum_docstring: int = Field(default=80, ge=1)
     """Shortest docstring that is shown, in characters."""
@@ -38,7 +34,7 @@ class WebConfig(Config):
     """Seed of every draw: which pages change between editions, are copied, opt out, or are dirty."""
 
     @model_validator(mode="after")
-    def _check_packages(self) -> WebConfig:
+    def _check_packages(self) -> Self:
         if not self.packages or not self.packages[0]:
             raise ValueError("packages: edition 1 names no package; give at least one, e.g. [['stdlib:json']]")
         hosts: dict[str, str] = {}
@@ -47,7 +43,7 @@ class WebConfig(Config):
             if host in hosts:
                 raise ValueError(f"packages: {reference!r} and {hosts[host]!r} are both {host}; name one of them")
             hosts[host] = reference
-        if self.crawl_delay_host is not None and INSTALLED not in hosts.values() and self.crawl_delay_host not in hosts:
+        if self.crawl_delay_host is not None and self.crawl_delay_host not in hosts:
             raise ValueError(
                 f"crawl_delay_host: {self.crawl_delay_host!r} is no host of `packages`; one is {next(iter(hosts))!r}"
             )

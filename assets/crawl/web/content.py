@@ -1,17 +1,14 @@
 """The main part of each kind of page, as HTML that knows nothing of the look around it."""
 
-from __future__ import annotations
-
 import gettext
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from html import escape
+from typing import NamedTuple
 
 from markdown_it import MarkdownIt
 
 from assets.crawl.web.dirt import babble, garble, make_person, stuff_keywords
-from assets.crawl.web.docstrings import Documented
 from assets.crawl.web.drafts import Draft, dotted
 from assets.crawl.web.draws import generator
 from assets.crawl.web.pages import Page, PageKind
@@ -25,8 +22,7 @@ _PLACEHOLDER = re.compile(r"%\(?\w*\)?[sd]|%\.\d+f|\{\w*\}")
 _TRANSLATED = {"de": "Übersetzte Ausdrücke", "fr": "Expressions traduites"}
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     """A page's heading and main HTML, and its description in plain words."""
 
     html: str
@@ -35,6 +31,7 @@ class Content:
 
 def make_content(site: Site, page: Page, link: Link) -> Content:
     """The content of any page; `link` says how to write an address on it."""
+    name, chance = site.package.name, generator(site.config.seed, site.host, page.path)
     match page.kind:
         case PageKind.INDEX:
             return _index(site, page, link)
@@ -47,37 +44,36 @@ def make_content(site: Site, page: Page, link: Link) -> Content:
         case PageKind.NOTICE:
             return _translations(site, page.language)
         case PageKind.CONTACT:
-            return _contact(site)
+            chance = generator(site.config.seed, site.host, "contact")
+            intro = f"Who looks after the documentation of {name}, and how to reach them."
+            return _plain("Contact", [intro, *(make_person(chance) for _ in range(3))])
         case PageKind.SPAM:
-            return _spam(site, page)
+            words = [w for draft in site.drafts for w in draft.name.replace("#", ".").split(".") if len(w) > 3]
+            return _plain("Best free online download", stuff_keywords(words, chance))
         case PageKind.MACHINE_MADE:
-            return _nonsense(site, page)
+            sections = [section for draft in site.drafts for section in draft.sections]
+            return _plain("Community notes", babble([s.docstring[:2000] for s in sections[:60]], chance, 320))
         case PageKind.CALENDAR:
             return _calendar(page.path, link)
         case PageKind.BUSY:
-            text = f"The builders of {site.package.name} were idle for most of the week. Their load stayed below one."
+            text = f"The builders of {name} were idle for most of the week. Their load stayed below one."
             return _plain("Load of the build servers", [text])
     return _article(site, page, link)
 
 
 def _article(site: Site, page: Page, link: Link) -> Content:
-    draft = page.draft
-    if draft is None:
-        return _plain(page.name, [])
-    born = site.lives[draft.name].born
-    html = _documentation(draft, _resolver(site, born, link), site.theme.has_tables)
-    description = first_paragraph(draft.sections[0].docstring)
-    if page.kind is PageKind.MOJIBAKE:
-        html, description = garble(html), garble(description)
-    return Content(html, description[:DESCRIPTION])
+    assert page.draft is not None
+    born = site.lives[page.draft.name].born
 
-
-def _resolver(site: Site, born: int, link: Link) -> Resolve:
     def resolve(name: str) -> str | None:
         address = site.resolve(name, born)
         return link(address) if address else None
 
-    return resolve
+    html = _documentation(page.draft, resolve, site.theme.has_tables)
+    description = first_paragraph(page.draft.sections[0].docstring)
+    if page.kind is PageKind.MOJIBAKE:
+        html, description = garble(html), garble(description)
+    return Content(html, description[:DESCRIPTION])
 
 
 def _documentation(draft: Draft, resolve: Resolve, has_tables: bool) -> str:
@@ -89,16 +85,14 @@ def _documentation(draft: Draft, resolve: Resolve, has_tables: bool) -> str:
         out.append(f"<h1>{escape(name)}{f', part {part}' if part else ''}</h1>")
         level = 2
     for section in draft.sections:
-        out.append(f'<h{level} id="{escape(dotted(section))}">{_heading(section)}</h{level}>')
+        shown = dotted(section)
+        heading = f"{escape(shown)}{escape(section.signature, quote=False)}"
+        if section.kind == "topic":
+            heading = escape(section.docstring.partition("\n")[0])
+        out.append(f'<h{level} id="{escape(shown)}">{heading}</h{level}>')
         out.append(to_html(section.docstring, resolve, heading=level + 1, has_tables=has_tables))
         level = 2
     return "\n".join(out)
-
-
-def _heading(section: Documented) -> str:
-    if section.kind == "topic":
-        return escape(section.docstring.partition("\n")[0])
-    return f"{escape(dotted(section))}{escape(section.signature, quote=False)}"
 
 
 def _index(site: Site, page: Page, link: Link) -> Content:
@@ -126,7 +120,7 @@ def _home(site: Site, link: Link) -> Content:
     )
     translations = "".join(
         f'<li><a href="{link(f"/{language}/")}" hreflang={language}>{_TRANSLATED[language]}</a></li>'
-        for language, _ in package.catalogues
+        for language in package.catalogues
     )
     return Content(
         f"{title}\n{readme}\n<h2>Modules</h2><ul>{modules}</ul>" + (f"<ul>{translations}</ul>" if translations else ""),
@@ -157,8 +151,7 @@ def _archive(site: Site, link: Link) -> Content:
 
 def _translations(site: Site, language: str) -> Content:
     """The phrases that a package's own gettext catalogue has in a language, as sentences."""
-    path = dict(site.package.catalogues)[language]
-    with path.open("rb") as file:
+    with site.package.catalogues[language].open("rb") as file:
         catalogue = gettext.GNUTranslations(file)
     entries: dict[str | tuple[str, int], str] = catalogue._catalog  # type: ignore[attr-defined]
     chance = generator(site.config.seed, site.host, language)
@@ -168,28 +161,6 @@ def _translations(site: Site, language: str) -> Content:
     phrases = [phrase[0].upper() + phrase[1:] for phrase in dict.fromkeys(phrases) if len(phrase) > 2]
     paragraphs = [", ".join(phrases[start : start + 12]) + "." for start in range(0, len(phrases), 12)]
     return _plain(f"{site.package.name}: {_TRANSLATED[language]}", paragraphs)
-
-
-def _contact(site: Site) -> Content:
-    chance = generator(site.config.seed, site.host, "contact")
-    paragraphs = [f"Who looks after the documentation of {site.package.name}, and how to reach them."]
-    for person in (make_person(chance) for _ in range(3)):
-        paragraphs.append(
-            f"{person.name} is our {person.role}. Write to {person.email} or call {person.phone}. Access from "
-            f"{person.ip} is logged. Donations go to {person.iban}; the project's card is {person.card}."
-        )
-    return _plain("Contact", paragraphs)
-
-
-def _spam(site: Site, page: Page) -> Content:
-    words = [word for draft in site.drafts for word in draft.name.replace("#", ".").split(".") if len(word) > 3]
-    return _plain("Best free online download", stuff_keywords(words, generator(site.config.seed, site.host, page.path)))
-
-
-def _nonsense(site: Site, page: Page) -> Content:
-    chance = generator(site.config.seed, site.host, page.path)
-    texts = [section.docstring[:2000] for section in site.all_sections()[:60]]
-    return _plain("Community notes", babble(texts, chance, 320))
 
 
 def _calendar(path: str, link: Link) -> Content:

@@ -1,10 +1,7 @@
 """Text that no author of documentation wrote: made-up people, keyword stuffing, nonsense, broken encodings."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from random import Random
 
@@ -15,33 +12,18 @@ _MAIL = ("example.org", "example.com", "mail.example.net")
 _BANKS = (("DE", "{:08d}{:010d}"), ("GB", "NWBK{:06d}{:08d}"), ("NL", "ABNA{:010d}"))
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Made-up contact details whose check digits are right, as a masker would meet them."""
-
-    name: str
-    role: str
-    email: str
-    phone: str
-    ip: str
-    card: str
-    iban: str
-
-
-def make_person(chance: Random) -> Person:
-    """A person who does not exist."""
+def make_person(chance: Random) -> str:
+    """Contact details of a person who does not exist, with right check digits, as a masker would meet them."""
     given, family = chance.choice(_GIVEN), chance.choice(_FAMILY)
     phones = ("+1 555 01{:02d} {:04d}", "+49 30 9018{:02d}{:04d}", "+44 20 7946 {:02d}{:02d}", "(555) 01{:1d}-{:04d}")
-    number = chance.choice(phones).format(chance.randrange(10), chance.randrange(10, 100))
+    phone = chance.choice(phones).format(chance.randrange(10), chance.randrange(10, 100))
     address = ".".join(str(chance.randrange(*limits)) for limits in ((11, 90), (1, 255), (1, 255), (1, 255)))
-    return Person(
-        f"{given} {family}",
-        chance.choice(_ROLES),
-        f"{given}.{family}@{chance.choice(_MAIL)}".lower().replace("í", "i"),
-        number,
-        address,
-        make_card(chance),
-        make_iban(chance),
+    role = chance.choice(_ROLES)
+    email = f"{given}.{family}@{chance.choice(_MAIL)}".lower().replace("í", "i")
+    card, iban = make_card(chance), make_iban(chance)
+    return (
+        f"{given} {family} is our {role}. Write to {email} or call {phone}. Access from {address} is logged. "
+        f"Donations go to {iban}; the project's card is {card}."
     )
 
 

@@ -1,7 +1,5 @@
 """Drafts: which documentation becomes a page of its own and what stands together on one."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass

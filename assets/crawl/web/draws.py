@@ -1,23 +1,12 @@
 """Chance that depends on names only: the same draw for the same seed and words, whatever was drawn before."""
 
-from __future__ import annotations
-
 import hashlib
-from collections.abc import Sequence
 from random import Random
-from typing import TypeVar
-
-Item = TypeVar("Item")
 
 
 def draw(seed: int, *words: object) -> float:
     """A number in [0, 1) for these words: the first 53 bits of their BLAKE2b hash."""
     return (_hash(seed, words) >> 11) / 2**53
-
-
-def pick(items: Sequence[Item], seed: int, *words: object) -> Item:
-    """One of the items."""
-    return items[_hash(seed, words) % len(items)]
 
 
 def generator(seed: int, *words: object) -> Random:

@@ -1,7 +1,5 @@
 """The web at different times: when a page appears, is edited, grows, and goes."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, replace
 from datetime import date, timedelta

@@ -1,7 +1,5 @@
 """Public names: under which package a reader knows an object that a private module defines."""
 
-from __future__ import annotations
-
 import ast
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping

@@ -1,15 +1,13 @@
 """Installed packages as files and metadata: where their sources lie, their version, licence and README."""
 
-from __future__ import annotations
-
 import sys
 import sysconfig
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 
-from assets.crawl.web.config import INSTALLED, STDLIB, WebConfig, host_of
+from assets.crawl.web.config import STDLIB, host_of
 from resources.errors import SpecError
 
 TOPICS = "topics"
@@ -37,29 +35,17 @@ class Package:
     readme: str
     readme_type: str
     sources: tuple[tuple[str, Path], ...]
-    catalogues: tuple[tuple[str, Path], ...] = ()
+    catalogues: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def host(self) -> str:
         return host_of(self.reference)
 
 
-def list_references(config: WebConfig) -> list[tuple[int, str]]:
-    """(edition that adds it, package) for every host of the web, at most `max_hosts`."""
-    references: list[tuple[int, str]] = []
-    named = {reference for edition in config.packages for reference in edition}
-    for edition, names in enumerate(config.packages, start=1):
-        for name in names:
-            expanded = [STDLIB, *_installed_names()] if name == INSTALLED else [name]
-            references += [(edition, item) for item in expanded if item == name or item not in named]
-    return references[: config.max_hosts]
-
-
 def find_package(reference: str, references: Sequence[str]) -> Package:
     """The package of a reference, without the modules that another reference claims for its own host.
 
-    Raises:
-        SpecError: if it is not installed, or has no such module.
+    Raises SpecError if it is not installed, or has no such module.
     """
     distribution, _, module = reference.partition(":")
     inner = [r.partition(":")[2] for r in references if r != reference and r.startswith(f"{distribution}:")]
@@ -86,25 +72,13 @@ def find_package(reference: str, references: Sequence[str]) -> Package:
         readme="" if module else _field(about, "Description"),
         readme_type=_field(about, "Description-Content-Type"),
         sources=chosen,
-        catalogues=tuple(
-            (language, Path(str(found.locate_file(str(file)))))
+        catalogues={
+            language: Path(str(found.locate_file(str(file))))
             for language in ("de", "fr")
             for file in files
             if file.suffix == ".mo" and file.parts[-3:-2] in ((language,), (f"{language}_{language.upper()}",))
-        ),
+        },
     )
-
-
-def _installed_names() -> list[str]:
-    """Every distribution once, without those whose files another one (the shorter name) has too."""
-    claimed: set[str] = set()
-    names = []
-    for name, found in sorted({d.metadata["Name"].lower(): d for d in metadata.distributions()}.items()):
-        sources = {str(file) for file in found.files or () if _is_source(PurePosixPath(str(file)))}
-        if sources - claimed:
-            names.append(name)
-        claimed |= sources
-    return names
 
 
 def _standard_library(reference: str, module: str, claims: Sequence[str]) -> Package:

@@ -1,7 +1,5 @@
 """The pages of a host: what stands at which path in one edition."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 

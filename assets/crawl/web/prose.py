@@ -1,7 +1,5 @@
 """Docstrings as HTML: paragraphs, code, lists and the parameter sections of numpy's and Google's styles."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 from html import escape

@@ -1,7 +1,5 @@
 """Pages as bytes: content put into the host's template and encoded as the host encodes."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from dataclasses import dataclass

@@ -1,20 +1,21 @@
-"""The web on loopback: a small HTTP/1.1 server, in a process of its own that ends with its parent."""
+"""The web on loopback: an HTTP/1.1 server in a process of its own that ends with its parent."""
 
-from __future__ import annotations
-
-import asyncio
+import gc
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import IO
+from socketserver import ThreadingTCPServer
+from typing import IO, Any
 
 import assets
 from assets.crawl.web.answers import Answer, Answers, Request
@@ -25,7 +26,6 @@ from resources.errors import BuildError, SpecError, TidemillError
 from resources.lifeline import exit_with_parent
 
 LOOPBACK = "127.0.0.1"
-MAX_HEAD_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True)
@@ -37,87 +37,49 @@ class ServedWeb:
     hosts: tuple[str, ...]
 
 
-class Protocol(asyncio.Protocol):
-    """One connection: heads of requests in, answers out in order; kept alive until either side closes."""
+class _Server(ThreadingTCPServer):
+    """A thread for each connection, one answer at a time; `log` gets a line of JSON for each."""
 
-    def __init__(self, answers: Answers, log: IO[str] | None):
-        self.answers, self.log = answers, log
-        self.received = b""
+    daemon_threads = True
+    request_queue_size = 512
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+    def __init__(self, sites: Mapping[str, Site], log: IO[str]):
+        super().__init__((LOOPBACK, 0), _Connection)
+        self.answers, self.log, self.turn = Answers(sites, time.monotonic), log, threading.Lock()
 
-    def data_received(self, data: bytes) -> None:
-        self.received += data
-        while b"\r\n\r\n" in self.received and not self.transport.is_closing():
-            head, self.received = self.received.split(b"\r\n\r\n", 1)
-            self._respond(head)
-        if len(self.received) > MAX_HEAD_BYTES:
-            self._send(Answer(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE), is_head=False, is_last=True)
+    def answer(self, request: Request) -> Answer:
+        arrived, agent = time.monotonic(), request.headers.get("user-agent", "")
+        with self.turn:
+            answer = self.answers.answer(request)
+            entry = {"t": arrived, "host": request.host, "path": request.target, "method": request.method}
+            self.log.write(json.dumps({**entry, "status": int(answer.status), "agent": agent}) + "\n")
+        return answer
 
-    def _respond(self, head: bytes) -> None:
-        arrived = time.monotonic()
-        try:
-            request = parse_head(head)
-        except ValueError:
-            self._send(Answer(HTTPStatus.BAD_REQUEST), is_head=False, is_last=True)
-            return
-        answer = self.answers.answer(request)
-        if self.log is not None:
-            entry = {
-                "t": arrived,
-                "host": request.host,
-                "path": request.target,
-                "method": request.method,
-                "status": int(answer.status),
-                "agent": request.headers.get("user-agent", ""),
-            }
-            self.log.write(json.dumps(entry) + "\n")
-        # A request with a body is not read further, so its connection cannot be used again.
-        has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
-        is_last = has_body or request.headers.get("connection", "").lower() == "close"
-        self._send(answer, request.method == "HEAD", is_last)
 
-    def _send(self, answer: Answer, is_head: bool, is_last: bool) -> None:
-        lines = [f"HTTP/1.1 {int(answer.status)} {HTTPStatus(answer.status).phrase}"]
-        lines += [f"{name}: {value}" for name, value in answer.headers]
+class _Connection(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+
+    def do_GET(self) -> None:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        answer = self.server.answer(Request(self.command, self.path, headers))
+        self.send_response_only(answer.status)
+        for name, value in answer.headers:
+            self.send_header(name, value)
         if answer.status != HTTPStatus.NOT_MODIFIED:
-            lines.append(f"Content-Length: {len(answer.body)}")
-        lines += ["Connection: close"] if is_last else []
-        head = "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
-        self.transport.write(head if is_head else head + answer.body)
-        if is_last:
-            self.transport.close()
+            self.send_header("Content-Length", str(len(answer.body)))
+        if "content-length" in headers or "transfer-encoding" in headers:
+            self.send_header("Connection", "close")  # a body is not read, so nothing can follow it
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer.body)
 
+    do_HEAD = do_POST = do_GET  # noqa: N815
 
-def parse_head(head: bytes) -> Request:
-    """A request line and its header fields.
-
-    Raises:
-        ValueError: if it is not HTTP/1.
-    """
-    line, *fields = head.decode("latin-1").lstrip("\r\n").split("\r\n")
-    method, target, version = line.split(" ")
-    if not version.startswith("HTTP/1."):
-        raise ValueError(f"{version!r} is not HTTP/1")
-    pairs = [field.partition(":") for field in fields]
-    headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
-    if target.startswith("http://"):  # absolute form: its authority goes before Host
-        authority, _, path = target.removeprefix("http://").partition("/")
-        headers["host"], target = authority, f"/{path}"
-    return Request(method, target, headers)
-
-
-async def _serve(sites: Mapping[str, Site], log: IO[str] | None) -> None:
-    answers = Answers(sites, time.monotonic)
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Protocol(answers, log), LOOPBACK, 0, backlog=512)
-    port = server.sockets[0].getsockname()[1]
-    sys.stdout.write(json.dumps({"port": port, "hosts": sorted(sites)}) + "\n")
-    sys.stdout.flush()
-    # The parent holds the other end of stdin: its end, however it came, is the end of the file.
-    await loop.run_in_executor(None, sys.stdin.read)
+    def log_message(self, *words: Any) -> None:
+        """Say nothing: what there is to say is in the access log."""
 
 
 def main() -> None:
@@ -125,16 +87,18 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, whose end is this process's end
     order = json.loads(sys.stdin.readline())
     exit_with_parent(order["parent"])
+    gc.disable()  # syntax trees come and go without cycles; to look for some would cost a third
     try:
         sites = build_web(WebConfig.model_validate(order["config"]), order["edition"], order["workers"])
     except TidemillError as error:
-        sys.stdout.write(json.dumps({"error": str(error)}) + "\n")
+        print(json.dumps({"error": str(error)}), flush=True)  # noqa: T201
         return
-    if order["access_log"] is None:
-        asyncio.run(_serve(sites, None))
-    else:
-        with open(order["access_log"], "a", encoding="utf-8", buffering=1) as log:
-            asyncio.run(_serve(sites, log))
+    gc.enable()
+    with open(order["access_log"], "a", encoding="utf-8", buffering=1) as log:
+        server = _Server(sites, log)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        print(json.dumps({"port": server.server_address[1], "hosts": sorted(sites)}), flush=True)  # noqa: T201
+        sys.stdin.read()  # the parent holds the other end: its end, however it came, is the end of the file
 
 
 @contextmanager
@@ -143,26 +107,26 @@ def serve_web(
 ) -> Iterator[ServedWeb]:
     """Serve an edition of the web from a child process for as long as the block runs.
 
-    `access_log` gets a line of JSON a request: `t` (seconds of the machine's monotonic clock, at
-    arrival), `host`, `path`, `method`, `status`, `agent`; it is appended to. `workers` processes
-    read the packages. The child ends when the block does, and when this process dies.
-
-    Raises:
-        SpecError: if the config names what is not installed.
-        BuildError: if the child dies before it serves.
+    `access_log` is appended a line of JSON a request: `t` (seconds of the machine's monotonic clock, at
+    arrival), `host`, `path`, `method`, `status`, `agent`. `workers` processes read the packages. The
+    child ends when the block does, and when this process dies. Raises SpecError if the config names
+    what is not installed, BuildError if the child dies before it serves.
     """
     root = str(Path(assets.__file__).parent.parent)
     search_path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
-    command = [sys.executable, "-m", "assets.crawl.web.server"]
     order = {
         "config": config.model_dump(mode="json"),
         "edition": edition,
-        "access_log": None if access_log is None else str(access_log.absolute()),
+        "access_log": os.devnull if access_log is None else str(access_log.absolute()),
         "workers": workers,
         "parent": os.getpid(),
     }
     child = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": search_path}
+        [sys.executable, "-m", "assets.crawl.web.server"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": search_path},
     )
     assert child.stdin is not None
     assert child.stdout is not None

@@ -1,13 +1,10 @@
 """A host in one edition: all of its pages, planned from its drafts, and what links to what."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from assets.crawl.web.config import WebConfig
-from assets.crawl.web.docstrings import Documented
 from assets.crawl.web.drafts import Draft, Outline, dotted
 from assets.crawl.web.draws import draw, generator
 from assets.crawl.web.editions import Life, at_edition, life, reword
@@ -36,7 +33,6 @@ class Site:
     def __init__(self, package: Package, planned: Outline, place: Place, config: WebConfig, edition: int):
         self.package, self.place, self.config, self.edition = package, place, config, edition
         self.host = package.host
-        self.skipped = planned.skipped
         encoding, in_header = ENCODINGS.get(place.rank, ("utf-8", True))
         self.theme: Theme = replace(THEMES[place.rank % len(THEMES)], encoding=encoding, in_header=in_header)
         self.drafts = planned.drafts
@@ -54,7 +50,7 @@ class Site:
             if not self._is_index(draft):
                 self.siblings[draft.module].append(draft.name)
         self.pages: dict[str, Page] = {}
-        for page in (*self._articles(), *self._indexes(), *self._notices(), *self._strange()):
+        for page in (*self._articles(), *self._indexes(), *self._extras()):
             self.pages.setdefault(page.path, page)
 
     def _life(self, draft: Draft) -> Life:
@@ -88,28 +84,26 @@ class Site:
             if draft.name not in self.paths or self._is_index(draft) or not fate.is_shown(self.edition):
                 continue
             path, label = self.paths[draft.name], self._labels.get(draft.name)
-            is_copied = label in _COPIES or label is PageKind.MOVED
-            kind = PageKind.ARTICLE if label is None or is_copied else label
+            kind = PageKind.ARTICLE if label is None or label in (*_COPIES, PageKind.MOVED) else label
             shown = at_edition(draft, fate, self.edition, self.config.seed)
             page = Page(path, kind, draft.name, draft.module, shown, changed=fate.changed(self.edition))
             pages.append(page)
             if label is PageKind.MOVED:
                 pages.append(replace(page, path=f"/old/{draft.name.replace('#', '-')}", kind=label, of=path))
-            elif label is not None and label in _COPIES:
-                older = reword(draft, self.config.seed, "older") if label is PageKind.OLDER else shown
-                changed = fate.born if label is PageKind.OLDER else page.changed
-                pages.append(
-                    replace(page, path=_COPIES[label] + path, kind=label, draft=older, of=path, changed=changed)
-                )
+            elif label is PageKind.DUPLICATE:
+                pages.append(replace(page, path=_COPIES[label] + path, kind=label, of=path))
+            elif label is PageKind.OLDER:
+                older = reword(draft, self.config.seed, "older")
+                page = replace(page, kind=label, draft=older, of=path, changed=fate.born)
+                pages.append(replace(page, path=_COPIES[label] + path))
         return pages
 
     def _indexes(self) -> list[Page]:
         own = {draft.module: draft for draft in self.drafts if self._is_index(draft)}
         pages = []
         for module in self.modules:
-            changes = [self.lives[name] for name in self.siblings[module]]
             draft = own.get(module)
-            changed = self._last_change(changes)
+            changed = self._last_change([self.lives[name] for name in self.siblings[module]])
             if draft is not None:
                 fate = self.lives[draft.name]
                 changed = max(changed, fate.changed(self.edition))
@@ -122,31 +116,26 @@ class Site:
         events = [event for fate in lives for event in (fate.born, fate.gone) if event is not None]
         return max((event for event in events if event <= self.edition), default=self.place.added)
 
-    def _notices(self) -> list[Page]:
-        added, name = self.place.added, self.package.name
-        pages = [Page("/", PageKind.HOME, name, changed=added)]
-        pages.append(Page("/license.html", PageKind.NOTICE, f"License of {name}", changed=added))
+    def _extras(self) -> list[Page]:
+        """Pages that no module has: notices, translations, and the host's dirt and traps."""
+        name, rank, catalogues = self.package.name, self.place.rank, self.package.catalogues
         copied = [self.lives[draft] for draft, label in self._labels.items() if label in (*_COPIES, PageKind.MOVED)]
-        pages.append(Page("/archive.html", PageKind.NOTICE, f"Archive of {name}", changed=self._last_change(copied)))
-        for language, _ in self.package.catalogues:
-            pages.append(
-                Page(f"/{language}/", PageKind.NOTICE, f"{name} ({language})", changed=added, language=language)
-            )
-        return pages
-
-    def _strange(self) -> list[Page]:
-        added, rank = self.place.added, self.place.rank
-        pages = [Page("/about/contact.html", PageKind.CONTACT, "Contact", changed=added)]
+        pages = [
+            Page("/", PageKind.HOME, name),
+            Page("/license.html", PageKind.NOTICE, f"License of {name}"),
+            Page("/archive.html", PageKind.NOTICE, f"Archive of {name}", changed=self._last_change(copied)),
+            *(Page(f"/{lang}/", PageKind.NOTICE, f"{name} ({lang})", language=lang) for lang in catalogues),
+            Page("/about/contact.html", PageKind.CONTACT, "Contact"),
+        ]
         if rank % 3 == 1:
-            pages += [Page(f"/tags/{n}.html", PageKind.SPAM, f"Tag {n}", changed=added) for n in (1, 2)]
+            pages += [Page(f"/tags/{n}.html", PageKind.SPAM, f"Tag {n}") for n in (1, 2)]
         elif rank % 3 == 2:
-            kind = PageKind.MACHINE_MADE
-            pages += [Page(f"/community/notes-{n}.html", kind, f"Notes {n}", changed=added) for n in (1, 2)]
+            pages += [Page(f"/community/notes-{n}.html", PageKind.MACHINE_MADE, f"Notes {n}") for n in (1, 2)]
         if rank == CALENDAR_RANK:
-            pages.append(Page(CALENDAR, PageKind.CALENDAR, "Events", changed=added))
+            pages.append(Page(CALENDAR, PageKind.CALENDAR, "Events"))
         if rank == BUSY_RANK:
-            pages.append(Page(BUSY, PageKind.BUSY, "Load of the build servers", changed=added))
-        return pages
+            pages.append(Page(BUSY, PageKind.BUSY, "Load of the build servers"))
+        return [replace(page, changed=max(page.changed, self.place.added)) for page in pages]
 
     def resolve(self, name: str, born: int) -> str | None:
         """The address of a documented name, if its page is no younger than edition `born`."""
@@ -168,7 +157,3 @@ class Site:
         """The pages that a module's index lists in this edition."""
         paths = [self.paths[name] for name in self.siblings[module] if name in self.paths]
         return [self.pages[path] for path in paths if path in self.pages]
-
-    def all_sections(self) -> list[Documented]:
-        """Everything that the host documents, in any edition."""
-        return [section for draft in self.drafts for section in draft.sections]

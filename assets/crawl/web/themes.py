@@ -1,7 +1,5 @@
 """Themes: how a host looks, names its addresses, links, and encodes."""
 
-from __future__ import annotations
-
 import posixpath
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,7 +15,6 @@ LinkStyle = Literal["relative", "root", "absolute"]
 class Theme:
     """One look. `article` and `index` are forms of addresses; `in_header`: whether Content-Type names the encoding."""
 
-    name: str
     template: str
     links: LinkStyle
     article: str
@@ -59,11 +56,11 @@ def _relative(folder: str, target: str) -> str:
 
 
 THEMES = (
-    Theme("sphinx", "sphinx.html.jinja", "relative", "/generated/{name}.html", "/{module}.html"),
-    Theme("material", "material.html.jinja", "root", "/reference/{slug}/", "/reference/{folder}/index/"),
-    Theme("legacy", "legacy.html.jinja", "absolute", "/doc/{name}.htm", "/doc/{module}.index.htm", has_tables=True),
-    Theme("plain", "plain.html.jinja", "relative", "/{folder}/{inner}.html", "/{folder}/"),
-    Theme("portal", "portal.html.jinja", "root", "/docs/{module}/{inner}", "/docs/{module}", has_tables=True),
+    Theme("sphinx.html.jinja", "relative", "/generated/{name}.html", "/{module}.html"),
+    Theme("material.html.jinja", "root", "/reference/{slug}/", "/reference/{folder}/index/"),
+    Theme("legacy.html.jinja", "absolute", "/doc/{name}.htm", "/doc/{module}.index.htm", has_tables=True),
+    Theme("plain.html.jinja", "relative", "/{folder}/{inner}.html", "/{folder}/"),
+    Theme("portal.html.jinja", "root", "/docs/{module}/{inner}", "/docs/{module}", has_tables=True),
 )
 # Hosts that do not speak UTF-8: (encoding, whether the header says so). By the host's rank.
 ENCODINGS = {

@@ -1,7 +1,5 @@
 """C4's rules (Raffel et al. 2020, section 2.2) as a judge of whole documents: lines are never taken out of a text."""
 
-from __future__ import annotations
-
 from assets.documents import Document
 from assets.quality.filters import Verdict, quality_filter
 from assets.quality.rules.peer import Reasons, ask

@@ -1,7 +1,5 @@
 """FineWeb's rules (Penedo et al. 2024, section 3.6), with limits that documentation passes."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from assets.documents import Document

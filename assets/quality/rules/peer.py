@@ -1,7 +1,5 @@
 """datatrove's rule filters, asked for a verdict: fed our words, its reasons renamed and measured."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any

@@ -1,7 +1,5 @@
 """Pages that sell: the phrases that link farms repeat."""
 
-from __future__ import annotations
-
 from assets.documents import Document
 from assets.quality.filters import Verdict, quality_filter
 from assets.quality.words import plain_words

@@ -1,7 +1,5 @@
 """Extracted documents as a folder, and places to clean them to."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Characters are repaired where they are wrong, and code keeps its words."""
 
-from __future__ import annotations
-
 import unicodedata
 
 import pytest

@@ -1,7 +1,5 @@
 """The clean stage: boilerplate of a host goes, what repeats rightly stays, and nothing is lost from the accounting."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """A web that misbehaves, and a place to crawl it from."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

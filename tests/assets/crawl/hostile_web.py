@@ -1,7 +1,5 @@
 """A small web on loopback that behaves as badly as a test asks it to, keeps its own log, and is crawled for real."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import threading

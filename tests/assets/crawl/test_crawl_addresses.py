@@ -1,12 +1,9 @@
 """No connection to an address that is not public, unless the spec names it; whatever DNS says, and when."""
 
-from __future__ import annotations
-
 import pytest
 from twisted.internet.address import IPv4Address, IPv6Address
 
-from assets.crawl.addresses import AddressPolicy, is_refused_literal
-from assets.crawl.resolver import CheckedResolver
+from assets.crawl.addresses import AddressPolicy, CheckedResolver, is_refused_literal
 
 REFUSED = ["127.0.0.1", "10.1.2.3", "192.168.0.1", "172.16.0.1", "169.254.169.254", "100.100.100.200", "0.0.0.0"]
 REFUSED += ["224.0.0.1", "255.255.255.255", "168.63.129.16", "::1", "::", "fe80::1%eth0", "fd00:ec2::254", "ff02::1"]

@@ -1,7 +1,5 @@
 """A second snapshot asks only for what changed: ETag and Last-Modified, identical payloads, WARC revisits."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import pytest

@@ -1,7 +1,5 @@
 """A site that does everything wrong: the crawl ends, every URL is accounted for, and each reason has its name."""
 
-from __future__ import annotations
-
 import gzip
 import zlib
 from pathlib import Path

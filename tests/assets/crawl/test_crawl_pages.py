@@ -1,7 +1,5 @@
 """What a page says of itself, and what its transfer may do to it."""
 
-from __future__ import annotations
-
 import gzip
 import zlib
 from contextlib import suppress
@@ -10,15 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.crawl.pages import Page, PayloadError, decode_payload, header_directives, opt_out, read_page
+from assets.crawl.pages import Page, PayloadError, decode_payload, opt_out, read_page
 from assets.crawl.politeness import retry_after_s
 
 A = "http://a.test/dir/page"
 HTML = "text/html; charset=utf-8"
 
 
-def read(html: str | bytes, content_type: str = HTML) -> Page:
-    return read_page(html.encode() if isinstance(html, str) else html, content_type, A, "Tidemill")
+def read(html: str | bytes, content_type: str = HTML, **headers: str) -> Page:
+    given = [(name.replace("_", "-"), value) for name, value in headers.items()]
+    return read_page(html.encode() if isinstance(html, str) else html, content_type, A, "Tidemill", given)
 
 
 def test_links_in_document_order_without_those_that_nobody_should_follow():
@@ -107,11 +106,9 @@ def test_a_payload_that_cannot_be_unpacked_says_why(body, coding, reason):
     ],
 )
 def test_opt_outs_of_page_and_header(meta, header, tdm, reason):
-    page = read(meta + "<p>words")
-    directives = page.robots | header_directives(header, "Tidemill")
-    both = frozenset({"noai", "tdm_reservation"})
-    assert opt_out(directives, tdm_header=tdm, is_tdm_reserved=page.is_tdm_reserved, honoured=both) == reason
-    assert opt_out(directives, tdm_header=tdm, is_tdm_reserved=page.is_tdm_reserved, honoured=()) == ""
+    page = read(meta + "<p>words", x_robots_tag=header, TDM_Reservation=tdm)
+    assert opt_out(page, frozenset({"noai", "tdm_reservation"})) == reason
+    assert opt_out(page, ()) == ""
 
 
 @pytest.mark.parametrize(

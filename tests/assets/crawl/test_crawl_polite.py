@@ -1,7 +1,5 @@
 """Politeness, proven from the server's own log."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime

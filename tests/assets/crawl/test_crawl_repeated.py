@@ -1,7 +1,5 @@
 """Two crawls of one web give one digest: whatever the order, the concurrency, or where one of them was killed."""
 
-from __future__ import annotations
-
 import multiprocessing
 import threading
 

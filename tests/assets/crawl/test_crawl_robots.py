@@ -1,15 +1,12 @@
 """robots.txt by RFC 9309, and sitemaps."""
 
-from __future__ import annotations
-
 import gzip
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.crawl.robots import read_robots
-from assets.crawl.sitemaps import Listing, read_sitemap
+from assets.crawl.robots import Listing, read_robots, read_sitemap
 
 A = "http://a.test"
 RULES = b"""\xef\xbb\xbf

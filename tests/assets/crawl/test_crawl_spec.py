@@ -1,7 +1,5 @@
 """The crawl's part of the spec, and the loopback web as its default source."""
 
-from __future__ import annotations
-
 import pytest
 from pydantic import ValidationError
 

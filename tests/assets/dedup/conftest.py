@@ -1,7 +1,5 @@
 """A corpus on disk and the stage run over it, snapshot by snapshot, with what came out as plain values."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Groups are the connected components of all similar pairs that share a band, at the cost of comparing few of them."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy.sparse.csgraph import connected_components

@@ -1,7 +1,5 @@
 """One snapshot: which documents are duplicates, which one stays, and what is written about the others."""
 
-from __future__ import annotations
-
 import os
 import random
 

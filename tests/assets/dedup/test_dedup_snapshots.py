@@ -1,7 +1,5 @@
 """Several snapshots: first seen wins, a new one costs its delta, and the result is that of one pass over all."""
 
-from __future__ import annotations
-
 import random
 import shutil
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A small corpus of documented functions, its shards, and checkpoints of tiny random models."""
 
-from __future__ import annotations
-
 import hashlib
 import random
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Standard errors and intervals, checked by drawing the same experiment many times."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

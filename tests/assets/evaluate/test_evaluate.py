@@ -1,7 +1,5 @@
 """The whole evaluation over tiny models: its figures, its bytes, and that a kill costs nothing twice."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import math

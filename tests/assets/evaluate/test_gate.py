@@ -1,7 +1,5 @@
 """What the gate promotes, what it refuses, and how often it is wrong."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Which documents judge, and what the unit of the verdict is."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The n-gram baseline, against the published formulas written out over dictionaries."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 
 import numpy as np

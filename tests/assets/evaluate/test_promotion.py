@@ -1,7 +1,5 @@
 """The verdict's way into the journal: once, and only from a verdict."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Bits of sequences: each token scored once, as by a plain loop."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

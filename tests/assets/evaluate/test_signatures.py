@@ -1,7 +1,5 @@
 """Questions about signatures: what is asked, and when an answer counts."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from assets.evaluate.config import EvaluateConfig

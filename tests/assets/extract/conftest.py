@@ -1,7 +1,5 @@
 """Crawls as folders, written as the crawl stage writes them, and places to extract them to."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass

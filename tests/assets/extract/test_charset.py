@@ -1,7 +1,5 @@
 """Characters from bytes, whatever the page claims."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """The extract stage: what becomes of each capture, the same for any number of workers and after a kill."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

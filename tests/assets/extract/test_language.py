@@ -1,7 +1,5 @@
 """Languages, and honesty about texts that do not show one."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

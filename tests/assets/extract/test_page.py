@@ -1,7 +1,5 @@
 """What is read from one page: text that keeps its structure, title, licence."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """A call that hangs, dies or raises ends itself only."""
 
-from __future__ import annotations
-
 import os
 import signal
 

@@ -1,7 +1,5 @@
 """Real requests of two subjects, from the docstrings of installed packages, and a small champion that knows one."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

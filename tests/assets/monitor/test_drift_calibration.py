@@ -1,12 +1,12 @@
 import pytest
 import torch
 
-from assets.monitor.calibration import calibrate
 from assets.monitor.config import MonitorConfig
 from assets.monitor.drift import Requests, compare
 from assets.monitor.loss import bits_per_byte
 from resources.errors import InputError
 
+from .calibration import calibrate
 from .conftest import ask_each
 
 RATE = 0.05

@@ -1,7 +1,5 @@
 """Small corpora on disk, builds that can be killed, and what lies in a folder."""
 
-from __future__ import annotations
-
 import hashlib
 import random
 from collections import Counter

@@ -1,7 +1,5 @@
 """Documents as shards of tokens: each on its side of the split, whole, and the same however they were written."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The tokenizer gives any text back byte for byte, and is the same file however it was trained."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

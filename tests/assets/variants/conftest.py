@@ -1,7 +1,5 @@
 """A place for corpora, and a tokenizer that was trained on one."""
 
-from __future__ import annotations
-
 from tests.assets.tokens.conftest import corpora, tokenizer
 
 __all__ = ["corpora", "tokenizer"]

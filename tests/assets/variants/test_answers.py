@@ -1,7 +1,5 @@
 """Which questions a page makes, and that the answers are its own words."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

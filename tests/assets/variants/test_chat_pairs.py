@@ -1,7 +1,5 @@
 """Chat pairs as files and as shards of tokens that train on the answers alone."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

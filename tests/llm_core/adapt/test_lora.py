@@ -1,7 +1,5 @@
 """An adapter changes a model by what it learnt, merges into it exactly, and works in plain peft."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Integers stand for weights within half a step, and what that does to a model is measured."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

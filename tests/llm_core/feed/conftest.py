@@ -1,12 +1,11 @@
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from llm_core.feed.shards import Shards, ShardWriter
+from llm_core.feed.shards import Shards
+from tests.llm_core.feed.shard_writer import ShardWriter
 
 MakeShards = Callable[..., Shards]
 

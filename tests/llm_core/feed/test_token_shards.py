@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_core.feed.shards import SPAN, ShardError, Shards, ShardWriter, TokenDocument, write_index, write_shard
+from llm_core.feed.shards import SPAN, ShardError, Shards, TokenDocument, write_index, write_shard
+from tests.llm_core.feed.shard_writer import ShardWriter
 
 
 def test_documents_come_back_across_shard_borders(make_shards):

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from collections import Counter
 
 import numpy as np
@@ -11,7 +9,8 @@ from llm_core.errors import ConfigError
 from llm_core.feed.mixture import Mixture
 from llm_core.feed.order import Order, Source
 from llm_core.feed.permutation import Permutation
-from llm_core.feed.shards import Shards, ShardWriter
+from llm_core.feed.shards import Shards
+from tests.llm_core.feed.shard_writer import ShardWriter
 
 
 @given(size=st.integers(1, 3000), seed=st.integers(0, 2**63))

@@ -1,7 +1,5 @@
 """A tiny model with varied output, and a tiny byte-level tokenizer."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers

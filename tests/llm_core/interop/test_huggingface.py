@@ -1,7 +1,5 @@
 """Hugging Face's models and ours compute the same logits, whichever side they come from."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any, TypeVar

@@ -1,7 +1,5 @@
 """With a cache a model says what it says without one, however the tokens arrive."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from hypothesis import given, settings

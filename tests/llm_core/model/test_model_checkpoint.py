@@ -1,7 +1,5 @@
 """A saved model comes back as it was, byte for byte, or is refused by the name of its file."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A configuration says the whole shape of a decoder, and refuses an impossible one by name."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from typing import Any

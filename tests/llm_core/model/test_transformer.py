@@ -1,7 +1,5 @@
 """What a token's output may depend on: earlier tokens of its own document, and nothing else."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from hypothesis import given, settings

@@ -1,7 +1,5 @@
 """Folders with a tiny model and its tokenizer, and real servers on loopback."""
 
-from __future__ import annotations
-
 import json
 import socket
 import threading

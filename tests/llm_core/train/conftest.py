@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
@@ -7,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from llm_core.feed.shards import ShardWriter
 from llm_core.model.config import ModelConfig
 from llm_core.train.config import DataSource, RunConfig, TrainConfig
+from tests.llm_core.feed.shard_writer import ShardWriter
 
 VOCAB = 64
 

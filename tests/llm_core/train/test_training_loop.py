@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 import math
 from pathlib import Path
@@ -8,12 +6,13 @@ import pytest
 import torch
 
 from llm_core.errors import ConfigError
-from llm_core.feed.shards import Shards, ShardWriter
+from llm_core.feed.shards import Shards
 from llm_core.model.checkpoint import load_model
 from llm_core.train.config import DataSource
 from llm_core.train.curve import Curve
 from llm_core.train.loop import train
 from llm_core.train.metrics import Silence
+from tests.llm_core.feed.shard_writer import ShardWriter
 
 
 class Recorder(Silence):

@@ -1,7 +1,5 @@
 """Real processes: two of them training together, what dies with whom, and a machine with little installed."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

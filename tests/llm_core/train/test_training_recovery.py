@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
@@ -9,13 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_core.feed.order import Order, Source
-from llm_core.feed.shards import Shards, ShardWriter
+from llm_core.feed.shards import Shards
 from llm_core.model.config import ModelConfig
 from llm_core.model.transformer import Transformer
 from llm_core.train.config import DataSource
 from llm_core.train.loop import train
 from llm_core.train.metrics import Silence
 from llm_core.train.recovery import SpikeRule, TrainingDivergedError, steps_to_skip
+from tests.llm_core.feed.shard_writer import ShardWriter
 
 POISON = 63
 

@@ -1,7 +1,5 @@
 """A small home made by hand: two stages of documents, a checkpoint, its evaluation and verdict, a drift report."""
 
-from __future__ import annotations
-
 import json
 import sqlite3
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """Charts as SVG: where marks lie, and that nothing a label says becomes markup."""
 
-from __future__ import annotations
-
 import math
 import re
 

@@ -1,7 +1,5 @@
 """What the report reads from a home."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

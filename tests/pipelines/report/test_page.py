@@ -1,7 +1,5 @@
 """The page: whole, self-contained, escaped, and readable in a browser at any width."""
 
-from __future__ import annotations
-
 import html
 import json
 import re

@@ -53,11 +53,10 @@ add_docstr(tides.flood, "Water " + """coming {how} in.
 '''
 
 
-def test_objects_come_with_name_kind_signature_and_references():
+def test_objects_come_with_name_kind_and_signature():
     found = {item.name: item for item in parse_module(SOURCE, "tides", 1)}
     assert found[""].docstring == "A module about tides."
     assert found["Tide"].signature == "(height_m: float=1.5)"
-    assert found["Tide"].references == ("Moon", "tides.moon.phase")
     assert (found["Tide.at"].kind, found["Tide.at"].signature) == ("method", "(hour: int) -> float")
     assert (found["Tide.range"].kind, found["Tide.range"].signature) == ("property", "")
     assert found["slow"].signature == "(x, *rest, key=None, **options)"

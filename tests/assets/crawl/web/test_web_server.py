@@ -15,7 +15,7 @@ import pytest
 from assets.crawl.web.answers import Answers, Request
 from assets.crawl.web.config import WebConfig
 from assets.crawl.web.pages import PageKind
-from assets.crawl.web.server import parse_head, serve_web
+from assets.crawl.web.server import serve_web
 from assets.crawl.web.site import BUSY
 from resources.errors import SpecError
 
@@ -104,14 +104,6 @@ def test_what_is_not_there_or_not_allowed_is_said(answers):
     assert get(answers, "click.docs.test", "/", method="POST").status == 405
     assert get(answers, "click.docs.test", "/robots.txt").body.startswith(b"#")
     assert get(answers, "click.docs.test", "/sitemap.xml").status == 200
-
-
-def test_heads_of_requests():
-    request = parse_head(b"GET http://a.test/x?y HTTP/1.1\r\nHost: b.test:80\r\nUser-Agent:  T ")
-    assert (request.method, request.target, request.host) == ("GET", "/x?y", "a.test")
-    for head in (b"", b"GET /", b"GET / HTTP/2", b"\xff\xfe\x00"):
-        with pytest.raises(ValueError):  # noqa: PT011
-            parse_head(head)
 
 
 SMALL = WebConfig(packages=(("stdlib:json",),))

@@ -7,9 +7,8 @@ from urllib.robotparser import RobotFileParser
 import pytest
 from lxml import etree, html
 
-from assets.crawl.web.config import INSTALLED, WebConfig
-from assets.crawl.web.directory import robots_txt, sitemaps
-from assets.crawl.web.packages import list_references
+from assets.crawl.web.answers import robots_txt, sitemaps
+from assets.crawl.web.config import WebConfig
 from assets.crawl.web.pages import PageKind
 from assets.crawl.web.rendering import render
 from assets.crawl.web.themes import THEMES
@@ -198,12 +197,3 @@ def test_an_edition_needs_a_number_and_a_web_needs_words(config):
         build_web(config, 0)
     with pytest.raises(SpecError, match="none of them"):
         build_web(WebConfig(packages=(("certifi",),), minimum_docstring=10_000), 1)
-
-
-def test_the_whole_environment_can_be_named_and_parts_of_it_stay_apart():
-    config = WebConfig(packages=((INSTALLED, "numpy:numpy.linalg"), ("scipy",)))
-    references = list_references(config)
-    names = [name for _, name in references]
-    assert {"stdlib", "numpy", "numpy:numpy.linalg", "jinja2"} <= set(names)
-    assert len(names) == len(set(names))
-    assert [edition for edition, name in references if name == "scipy"] == [2]

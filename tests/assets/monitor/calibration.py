@@ -1,7 +1,5 @@
 """How often the monitors alarm: without drift, where the rate is promised, and with a known share of it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
