@@ -4,34 +4,16 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from warcio.archiveiterator import ArchiveIterator
 from warcio.exceptions import ArchiveLoadFailed
 
-from assets.documents import shard_names
+from assets.documents import read_rows, schema_of, shard_names
 from resources.errors import InputError
 
 CaptureKind = Literal["response", "revisit", "resource"]
-
-CAPTURE_SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("url", pa.string()),
-        ("snapshot", pa.string()),
-        ("kind", pa.string()),
-        ("status", pa.int32()),
-        ("content_type", pa.string()),
-        ("payload_sha256", pa.string()),
-        ("etag", pa.string()),
-        ("last_modified", pa.string()),
-        ("file", pa.string()),
-        ("offset", pa.int64()),
-        ("length", pa.int64()),
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,30 +29,23 @@ class Capture:
     id: str
     url: str
     snapshot: str
-    kind: CaptureKind
-    status: int
+    kind: Annotated[CaptureKind, pa.string()]
+    status: Annotated[int, pa.int32()]
     content_type: str
     payload_sha256: str
     etag: str
     last_modified: str
     file: str
-    offset: int
-    length: int
+    offset: Annotated[int, pa.int64()]
+    length: Annotated[int, pa.int64()]
+
+
+CAPTURE_SCHEMA = schema_of(Capture)
 
 
 def read_captures(folder: Path, shard: int) -> Iterator[Capture]:
-    """The captures of one shard of a crawl, in URL order.
-
-    Raises:
-        InputError: if its index is not Parquet or lacks a column.
-    """
-    path = folder / "captures" / f"{shard:05}.parquet"
-    try:
-        rows = pq.read_table(path).select(CAPTURE_SCHEMA.names).to_pylist()
-    except (pa.ArrowException, OSError, KeyError) as error:
-        raise InputError(f"{path} is not an index of captures ({error}); run `tidemill verify`") from error
-    for row in rows:
-        yield Capture(**row)
+    """The captures of one shard of a crawl, in URL order."""
+    return read_rows(folder / "captures" / f"{shard:05}.parquet", Capture)
 
 
 def capture_shards(folder: Path) -> int:

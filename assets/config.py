@@ -3,35 +3,18 @@
 import ast
 import inspect
 import textwrap
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict
 
 
 class Config(BaseModel):
-    """A part of the spec. Unknown keys are refused; the docstring under a field is its description."""
+    """A part of the spec. Unknown keys are refused, in dataclasses of `llm_core` among its fields too.
+
+    The docstring under a field is its description.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
-
-
-def only_known_keys(settings: type) -> BeforeValidator:
-    """For a field that is a dataclass of `llm_core`, which knows no pydantic: refuse keys that it does not have.
-
-    ```python
-    train: Annotated[TrainConfig, only_known_keys(TrainConfig)] = TrainConfig()
-    ```
-    """
-    names = {field.name for field in fields(settings)}
-
-    def check(value: object) -> object:
-        for key in value if isinstance(value, Mapping) else ():
-            if key not in names:
-                raise PydanticCustomError("extra_forbidden", "unknown key", {"key": key})
-        return value
-
-    return BeforeValidator(check)
 
 
 def field_descriptions(settings: type) -> dict[str, str]:

@@ -1,16 +1,13 @@
 """Documents on disk: one Parquet schema for every stage, sharded by URL, with all that was dropped beside it."""
 
-from __future__ import annotations
-
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,6 +18,7 @@ from resources.errors import InputError
 
 ROW_GROUP = 1024
 ID_BYTES = 16
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +30,7 @@ class Document:
 
     id: str
     url: str
-    text: str
+    text: Annotated[str, pa.large_string()]
     snapshot: str
     title: str = ""
     language: str = ""
@@ -60,31 +58,19 @@ class Funnel:
     kept: int
     dropped: dict[str, int]
 
-    @property
-    def is_closed(self) -> bool:
-        return self.entered == self.kept + sum(self.dropped.values())
-
     def stats(self) -> dict[str, object]:
         return {"entered": self.entered, "kept": self.kept, "dropped": self.dropped}
 
 
-DOCUMENT_SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("url", pa.string()),
-        ("text", pa.large_string()),
-        ("snapshot", pa.string()),
-        ("title", pa.string()),
-        ("language", pa.string()),
-        ("language_score", pa.float32()),
-        ("license", pa.string()),
-        ("quality", pa.float32()),
-        ("split", pa.string()),
-    ]
-)
-DROPPED_SCHEMA = pa.schema(
-    [("id", pa.string()), ("url", pa.string()), ("reason", pa.string()), ("score", pa.float32())]
-)
+def schema_of(row: type) -> pa.Schema:
+    """The Parquet schema of a dataclass; a field that is `Annotated` says its own column type."""
+    columns = {str: pa.string(), str | None: pa.string(), float: pa.float32(), float | None: pa.float32()}
+    hints = get_type_hints(row, include_extras=True)
+    return pa.schema([(name, columns.get(hint) or hint.__metadata__[0]) for name, hint in hints.items()])
+
+
+DOCUMENT_SCHEMA = schema_of(Document)
+DROPPED_SCHEMA = schema_of(Dropped)
 
 
 def document_id(url: str, snapshot: str) -> str:
@@ -98,29 +84,31 @@ def shard_of(url: str, shards: int) -> int:
 
 
 def shard_names(folder: Path, kind: str = "documents") -> list[Path]:
-    """The shard files of an artifact, in order; `kind` is "documents" or "dropped"."""
+    """The shard files of an artifact, in order; `kind` is the folder that they lie in."""
     return sorted((folder / kind).glob("*.parquet"))
 
 
-def read_documents(source: Path | Sequence[Path]) -> Iterator[Document]:
-    """Documents of an artifact's folder or of shard files, streamed a row group at a time.
+def count_documents(folder: Path, kind: str = "documents") -> int:
+    """How many documents an artifact's folder keeps."""
+    return sum(batch.num_rows for path in shard_names(folder, kind) for batch in read_batches(path, []))
 
-    Raises:
-        InputError: if a file is not Parquet or lacks a column.
-    """
+
+def read_documents(source: Path | Sequence[Path]) -> Iterator[Document]:
+    """Documents of an artifact's folder or of shard files, streamed a row group at a time."""
     for path in shard_names(source) if isinstance(source, Path) else source:
-        yield from (Document(**row) for row in _rows(path, DOCUMENT_SCHEMA))
+        yield from read_rows(path, Document)
 
 
 def read_dropped(source: Path | Sequence[Path]) -> Iterator[Dropped]:
     """What a stage dropped, from an artifact's folder or from shard files."""
     for path in shard_names(source, "dropped") if isinstance(source, Path) else source:
-        yield from (Dropped(**row) for row in _rows(path, DROPPED_SCHEMA))
+        yield from read_rows(path, Dropped)
 
 
-def _rows(path: Path, schema: pa.Schema) -> Iterator[dict[str, Any]]:
-    for batch in read_batches(path, schema.names):
-        yield from batch.to_pylist()
+def read_rows(path: Path, kind: type[Row]) -> Iterator[Row]:
+    """The rows of a shard file as values of a dataclass."""
+    for batch in read_batches(path, schema_of(kind).names):
+        yield from (kind(**row) for row in batch.to_pylist())
 
 
 def read_batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -135,10 +123,40 @@ def read_batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]
                 raise InputError(f"{path} lacks {', '.join(sorted(lacking))}; run `tidemill verify`")
             yield from file.iter_batches(ROW_GROUP, columns=list(columns))
     except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path} is not a Tidemill document shard ({error}); run `tidemill verify`") from error
+        raise InputError(f"{path} is not a Tidemill shard ({error}); run `tidemill verify`") from error
 
 
-class ShardWriter:
+def read_written(
+    build: Build, shards: int, columns: Sequence[str], kind: str = "documents"
+) -> Iterator[pa.RecordBatch]:
+    """Some columns of the shards that a build has written."""
+    for shard in range(shards):
+        with build.local(_name(kind, shard)) as path:
+            yield from read_batches(path, columns)
+
+
+@contextmanager
+def rows_file(build: Build, kind: str, shard: int, row: type[Row]) -> Iterator[Callable[[Row], None]]:
+    """A shard file of the build, put in place whole when the block ends; what is yielded adds a row to it."""
+    schema = schema_of(row)
+    rows: list[dict[str, Any]] = []
+    with build.file(_name(kind, shard)) as path, pq.ParquetWriter(path, schema, compression="zstd") as writer:
+
+        def flush() -> None:
+            writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+            rows.clear()
+
+        def add(value: Row) -> None:
+            rows.append(asdict(value))  # type: ignore[call-overload]  # a dataclass, which no type can say
+            if len(rows) == ROW_GROUP:
+                flush()
+
+        yield add
+        if rows:
+            flush()
+
+
+class ShardWriter(ExitStack):
     """Writes one shard of a stage: kept documents and dropped ones, both files or neither.
 
     ```python
@@ -149,112 +167,48 @@ class ShardWriter:
     """
 
     def __init__(self, build: Build, shard: int):
-        self.build, self.shard = build, shard
-
-    def __enter__(self) -> ShardWriter:
-        self._files = ExitStack()
-        self._kept: _Rows = self._files.enter_context(
-            _rows_file(self.build, _name("documents", self.shard), DOCUMENT_SCHEMA)
-        )
-        self._dropped: _Rows = self._files.enter_context(
-            _rows_file(self.build, _name("dropped", self.shard), DROPPED_SCHEMA)
-        )
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._files.__exit__(kind, error, trace)
+        super().__init__()
+        # The documents are put in place last: they say that the shard is finished.
+        self._keep = self.enter_context(rows_file(build, "documents", shard, Document))
+        self._drop = self.enter_context(rows_file(build, "dropped", shard, Dropped))
 
     def keep(self, document: Document) -> None:
-        self._kept.add(asdict(document))
+        self._keep(document)
 
     def drop(self, document: Document, reason: str, score: float | None = None) -> None:
-        self.add_dropped(Dropped(document.id, document.url, reason, score))
+        self._drop(Dropped(document.id, document.url, reason, score))
 
-    def add_dropped(self, dropped: Dropped) -> None:
-        self._dropped.add(asdict(dropped))
-
-
-def is_written(build: Build, shard: int) -> bool:
-    """Whether a shard was finished: its documents are put in place after its drops."""
-    return build.has(_name("documents", shard))
+    def add(self, verdict: Document | Dropped) -> None:
+        if isinstance(verdict, Document):
+            self._keep(verdict)
+        else:
+            self._drop(verdict)
 
 
-def transform(
-    build: Build, label: str, source: Path, judge: Callable[[Iterator[Document]], Iterable[Document | Dropped]]
-) -> Funnel:
-    """Pass every document of `source` through `judge`, shard by shard over the build's workers.
+Verdicts = Iterable[Document | Dropped]
 
-    `judge` gets a shard's documents in order and gives back, for each, the (changed) document to
-    keep or why it was dropped; it must be picklable. Returns the accounting.
+
+def write_shards(build: Build, label: str, shards: int, entered: int, judge: Callable[[int], Verdicts]) -> Funnel:
+    """Fill all shards of a stage over the build's workers, but for those that are there already.
+
+    `judge` gets the number of a shard and gives back, for each of its documents in order, the
+    (changed) document to keep or why it was dropped; it must be picklable. Returns the accounting.
     """
-    shards = shard_names(source)
-    run_tasks(build, label, len(shards), partial(_transform_shard, build, shards, judge))
-    return tally(build, len(shards), entered=count_documents(source))
+    run_tasks(build, label, shards, partial(_write_shard, build, judge))
+    kept = sum(len(batch) for batch in read_written(build, shards, ["snapshot"]))
+    dropped: Counter[str] = Counter()
+    for batch in read_written(build, shards, ["reason"], "dropped"):
+        dropped.update(batch["reason"].to_pylist())
+    return Funnel(entered, kept, dict(sorted(dropped.items())))
 
 
-def _transform_shard(
-    build: Build,
-    shards: Sequence[Path],
-    judge: Callable[[Iterator[Document]], Iterable[Document | Dropped]],
-    shard: int,
-) -> None:
-    if is_written(build, shard):
+def _write_shard(build: Build, judge: Callable[[int], Verdicts], shard: int) -> None:
+    if build.has(_name("documents", shard)):
         return
     with ShardWriter(build, shard) as writer:
-        for verdict in judge(read_documents([shards[shard]])):
-            if isinstance(verdict, Document):
-                writer.keep(verdict)
-            else:
-                writer.add_dropped(verdict)
-
-
-def count_documents(folder: Path) -> int:
-    """How many documents an artifact's folder keeps, from the Parquet footers."""
-    return sum(pq.read_metadata(path).num_rows for path in shard_names(folder))
-
-
-def tally(build: Build, shards: int, *, entered: int) -> Funnel:
-    """The accounting of a finished stage, counted from its files."""
-    kept = 0
-    dropped: Counter[str] = Counter()
-    for shard in range(shards):
-        with build.local(_name("documents", shard)) as path:
-            kept += pq.read_metadata(path).num_rows
-        with build.local(_name("dropped", shard)) as path:
-            dropped.update(pq.read_table(path, columns=["reason"])["reason"].to_pylist())
-    return Funnel(entered, kept, dict(sorted(dropped.items())))
+        for verdict in judge(shard):
+            writer.add(verdict)
 
 
 def _name(kind: str, shard: int) -> str:
     return f"{kind}/{shard:05}.parquet"
-
-
-class _Rows:
-    """Rows buffered into row groups of a Parquet file."""
-
-    def __init__(self, writer: pq.ParquetWriter, schema: pa.Schema):
-        self.writer, self.schema = writer, schema
-        self.buffer: list[dict[str, object]] = []
-
-    def add(self, row: dict[str, object]) -> None:
-        self.buffer.append(row)
-        if len(self.buffer) == ROW_GROUP:
-            self.flush()
-
-    def flush(self) -> None:
-        if self.buffer:
-            self.writer.write_table(pa.Table.from_pylist(self.buffer, schema=self.schema))
-            self.buffer.clear()
-
-
-@contextmanager
-def _rows_file(build: Build, name: str, schema: pa.Schema) -> Iterator[_Rows]:
-    with build.file(name) as path, pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        rows = _Rows(writer, schema)
-        yield rows
-        rows.flush()
-
-
-assert [field.name for field in fields(Document)] == DOCUMENT_SCHEMA.names

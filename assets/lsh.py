@@ -1,9 +1,8 @@
 """Locality-sensitive hashing: which texts share a band of their signatures and are worth comparing."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +28,7 @@ class BandIndex:
     entries: Entries
 
     @classmethod
-    def of(cls, keys: Hashes) -> BandIndex:
+    def of(cls, keys: Hashes) -> Self:
         """Index entries 0 … n - 1 with `keys` (bands, n)."""
         held, entries = np.empty_like(keys), np.empty(keys.shape, np.uint32)
         for band, of_band in enumerate(keys):
@@ -37,31 +36,26 @@ class BandIndex:
             held[band] = of_band[entries[band]]
         return cls(held, entries)
 
-    def only(self, chosen: npt.NDArray[np.bool_]) -> BandIndex:
+    def only(self, chosen: npt.NDArray[np.bool_]) -> Self:
         """The index of the chosen entries alone, numbered anew in their order."""
         stays = chosen[self.entries]
         number = np.cumsum(chosen, dtype=np.int64) - 1
         shape = (len(self.keys), int(chosen.sum()))
-        return BandIndex(self.keys[stays].reshape(shape), number[self.entries[stays]].astype(np.uint32).reshape(shape))
+        return type(self)(self.keys[stays].reshape(shape), number[self.entries[stays]].astype(np.uint32).reshape(shape))
 
     def candidates(self, keys: Hashes) -> Iterator[tuple[Positions, Positions]]:
         """All distinct pairs (query, entry) with a band in common, `keys` (bands, queries) being the queries'.
 
         Comes in blocks of whole queries, in their order, of about 2**18 pairs.
         """
-        lower = np.stack([np.searchsorted(held, asked, "left") for held, asked in zip(self.keys, keys, strict=True)])
-        upper = np.stack([np.searchsorted(held, asked, "right") for held, asked in zip(self.keys, keys, strict=True)])
+        bands = range(len(keys))
+        lower = np.stack([np.searchsorted(self.keys[band], keys[band], "left") for band in bands])
+        upper = np.stack([np.searchsorted(self.keys[band], keys[band], "right") for band in bands])
         hits = upper - lower
         block = np.cumsum(hits.sum(axis=0)) // _PAIRS_AT_ONCE
         for queries in np.split(np.arange(len(block)), np.flatnonzero(np.diff(block)) + 1):
-            pairs = np.unique(
-                np.concatenate(
-                    [
-                        _expand(queries, lower[band, queries], hits[band, queries], self.entries[band])
-                        for band in range(len(keys))
-                    ]
-                )
-            )
+            hit = [_expand(queries, lower[band, queries], hits[band, queries], self.entries[band]) for band in bands]
+            pairs = np.unique(np.concatenate(hit))
             if len(pairs):
                 yield (pairs >> np.uint64(32)).astype(np.int64), (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
 
@@ -81,5 +75,4 @@ def _expand(queries: Positions, first: Positions, hits: Positions, entries: Entr
     """Pairs as `query << 32 | entry`, for each query the entries at `first … first + hits - 1`."""
     asked = np.repeat(queries, hits)
     at = np.repeat(first - np.cumsum(hits) + hits, hits) + np.arange(len(asked))
-    found = entries[at]
-    return (asked.astype(np.uint64) << np.uint64(32)) | found.astype(np.uint64)
+    return (asked.astype(np.uint64) << np.uint64(32)) | entries[at].astype(np.uint64)

@@ -2,44 +2,51 @@
 
 import base64
 import json
+import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+from dagster._core.errors import DagsterPipesExecutionError
 
 from assets.champion import champion_before_snapshot
 from assets.documents import DOCUMENT_SCHEMA
 from assets.exhibits import Exhibits
 from assets.stage import Finding, Inputs, Lineage, Stage, Take
 from resources.artifact import Artifact
-from resources.launch import PipesLauncher
+from resources.build import Launch
+from resources.errors import BuildError
 from resources.workplace import Workplace
 
 # Dagster walks back over this many ticks for each input, so it is no larger than a year past those there are.
 TICKS_AHEAD = 53
 INLINE_PLOT_BYTES = 60_000
 OWNER = "team:tidemill"
+_COLUMNS = dg.TableSchema.from_name_type_dict({column.name: str(column.type) for column in DOCUMENT_SCHEMA})
 
 
-def to_asset(stage: Stage, lineage: Lineage, snapshots: dg.PartitionsDefinition, prefix: str) -> dg.AssetsDefinition:
+def to_asset(stage: Stage, lineage: Lineage, partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     """The Dagster asset of a stage: one partition a snapshot, data version = digest, code version = VERSION."""
-    checks = [dg.AssetCheckSpec(name, asset=dg.AssetKey([prefix, stage.name]), blocking=True) for name in stage.checks]
+    checks = [
+        dg.AssetCheckSpec(name, asset=dg.AssetKey([lineage.profile, stage.name]), blocking=True)
+        for name in stage.checks
+    ]
 
     @dg.asset(
         name=stage.name,
-        key_prefix=[prefix],
+        key_prefix=lineage.profile,
         group_name=stage.group,
         description=stage.description,
         kinds=set(stage.kinds),
         owners=[OWNER],
         code_version=str(stage.version),
-        partitions_def=snapshots,
-        ins=_ins(stage, prefix, snapshots, len(lineage.snapshots) + TICKS_AHEAD),
+        partitions_def=partitions,
+        ins=_ins(stage, lineage, partitions),
         check_specs=checks,
         required_resource_keys={"workplace"},
         io_manager_key="artifacts",
-        metadata={"dagster/column_schema": _column_schema()} if stage.is_documents else {},
+        metadata={"dagster/column_schema": _COLUMNS} if stage.is_documents else {},
         retry_policy=dg.RetryPolicy(max_retries=1) if stage.registers else None,
     )
     def materialize(context: dg.AssetExecutionContext, **taken: Mapping[str, Artifact]) -> Iterator[Any]:
@@ -59,10 +66,8 @@ def _materialize(
 ) -> Iterator[Any]:
     partition = context.partition_key
     started = time.monotonic()
-    carried = lineage.carried_over(stage, partition, known)
-    if carried is not None:
-        artifact, inputs, is_cached = carried, Inputs({}), True
-    else:
+    artifact, inputs, is_cached = lineage.carried_over(stage, partition, known), None, True
+    if artifact is None:
         inputs = lineage.inputs(stage, partition, known, workplace.lake, workplace.journal)
         local = Inputs({name: [workplace.lake.local(a) for a in given] for name, given in inputs.given.items()})
         artifact, is_cached = workplace.lake.build(
@@ -70,11 +75,10 @@ def _materialize(
             lambda build: stage.run(build, local),
             workers=workplace.workers,
             report=workplace.report,
-            launch=PipesLauncher(context),
+            launch=_through_pipes(context),
         )
     seconds = None if is_cached else time.monotonic() - started
     exhibits = stage.exhibit(workplace.lake.local(artifact))
-    findings = {name: check(artifact, inputs) for name, check in stage.checks.items()} if carried is None else {}
     run = record(stage, artifact, exhibits, workplace, seconds=seconds, dagster_run=context.run_id)
     context.log.info(f"{stage.name} {partition}: {artifact.fingerprint} ({'cached' if is_cached else 'made'})")
     yield dg.Output(
@@ -82,8 +86,8 @@ def _materialize(
         data_version=dg.DataVersion(artifact.digest),
         metadata=_metadata(stage, artifact, exhibits, is_cached, seconds, run),
     )
-    for name in stage.checks:
-        finding = findings.get(name, Finding(True, "checked at the snapshot that made it"))
+    for name, check in stage.checks.items():
+        finding = check(artifact, inputs) if inputs else Finding(True, "checked at the snapshot that made it")
         yield dg.AssetCheckResult(check_name=name, passed=finding.passed, metadata={"finding": finding.detail})
 
 
@@ -114,14 +118,15 @@ def record(
     return run
 
 
-def _ins(stage: Stage, prefix: str, partitions: dg.PartitionsDefinition, reach: int) -> dict[str, dg.AssetIn]:
+def _ins(stage: Stage, lineage: Lineage, partitions: dg.PartitionsDefinition) -> dict[str, dg.AssetIn]:
     takes = dict(stage.inputs)
     if stage.made_once or stage.look_up is champion_before_snapshot:
         # What a checkpoint continues from is decided downstream of its own previous partition, and
         # two assets may not depend on each other: the edge is the asset on itself.
         takes.setdefault(stage.name, Take.EARLIER)
+    reach = len(lineage.snapshots) + TICKS_AHEAD
     return {
-        name: dg.AssetIn(key=[prefix, name], partition_mapping=_mapping(take, partitions, reach))
+        name: dg.AssetIn(key=[lineage.profile, name], partition_mapping=_mapping(take, partitions, reach))
         for name, take in takes.items()
     }
 
@@ -131,45 +136,43 @@ def _mapping(take: Take, partitions: dg.PartitionsDefinition, reach: int) -> dg.
         return dg.IdentityPartitionMapping()
     if take is Take.SAME:
         return dg.TimeWindowPartitionMapping()
-    return dg.TimeWindowPartitionMapping(
-        start_offset=-reach,
-        end_offset=-1 if take is Take.EARLIER else 0,
-        allow_nonexistent_upstream_partitions=True,
-    )
+    last = -1 if take is Take.EARLIER else 0
+    return dg.TimeWindowPartitionMapping(-reach, last, allow_nonexistent_upstream_partitions=True)
 
 
-def _column_schema() -> dg.TableSchema:
-    return dg.TableSchema(
-        [
-            dg.TableColumn(name, str(kind))
-            for name, kind in zip(DOCUMENT_SCHEMA.names, DOCUMENT_SCHEMA.types, strict=True)
-        ]
-    )
+def _through_pipes(context: dg.AssetExecutionContext) -> Launch:
+    """Runs a command as a Dagster Pipes session of the asset, so that its log streams to the run."""
+
+    def launch(command: Sequence[str], environment: Mapping[str, str]) -> None:
+        try:
+            dg.PipesSubprocessClient().run(
+                command=list(command), env={**os.environ, **environment}, context=context.op_execution_context
+            )
+        except DagsterPipesExecutionError as error:
+            raise BuildError(f"{' '.join(command)} failed; run again to continue from its checkpoint") from error
+
+    return launch
 
 
 def _metadata(
     stage: Stage, artifact: Artifact, exhibits: Exhibits, is_cached: bool, seconds: float | None, run: str
-) -> dict[str, dg.MetadataValue[Any]]:
+) -> dict[str, Any]:
     metadata: dict[str, Any] = {
-        "fingerprint": dg.MetadataValue.text(artifact.fingerprint),
-        "digest": dg.MetadataValue.text(artifact.digest),
+        "fingerprint": artifact.fingerprint,
+        "digest": artifact.digest,
         "folder": dg.MetadataValue.path(artifact.uri),
-        "cached": dg.MetadataValue.bool(is_cached),
-        "mlflow_run": dg.MetadataValue.text(run),
-        "stats": dg.MetadataValue.json(json.loads(json.dumps(dict(artifact.stats)))),
+        "cached": is_cached,
+        "mlflow_run": run,
+        "stats": dg.MetadataValue.json(json.loads(json.dumps(artifact.stats))),
+        **{name: float(value) for name, value in exhibits.metrics.items()},
     }
     if seconds is not None:
-        metadata["seconds"] = dg.MetadataValue.float(round(seconds, 3))
+        metadata["seconds"] = round(seconds, 3)
     if stage.is_documents:
-        metadata["dagster/row_count"] = dg.MetadataValue.int(int(artifact.stats["kept"]))
+        metadata["dagster/row_count"] = int(artifact.stats["kept"])
     if exhibits.samples:
-        columns = list(exhibits.samples[0])
-        metadata["samples"] = dg.MetadataValue.table(
-            records=[dg.TableRecord(dict(row)) for row in exhibits.samples],
-            schema=dg.TableSchema([dg.TableColumn(name, "string") for name in columns]),
-        )
+        metadata["samples"] = dg.MetadataValue.table([dg.TableRecord(dict(row)) for row in exhibits.samples])
     for title, png in exhibits.plots.items():
         if len(png) <= INLINE_PLOT_BYTES:
             metadata[title] = dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
-    metadata.update({name: dg.MetadataValue.float(value) for name, value in exhibits.metrics.items()})
     return metadata

@@ -26,36 +26,36 @@ class Masked:
     counts: Mapping[PiiKind, int]
 
 
-def mask_pii(text: str, kinds: Collection[PiiKind], *, mask_examples: bool = False) -> Masked:
+def mask_pii(text: str, kinds: Collection[PiiKind]) -> Masked:
     """Replace personal data of these kinds by `<EMAIL>`, `<PHONE>`, `<IP>`, `<CARD>`, `<IBAN>`, `<KEY>`.
 
-    Equal values get equal placeholders, since a kind has one. Masking a masked text changes nothing.
-    `mask_examples` also masks mail addresses under domains reserved for examples (RFC 2606) and the
-    example keys of vendors' manuals. Cards are checked by Luhn's digit (ISO/IEC 7812) and issuer,
-    IBANs by mod 97 and their country's length (ISO 13616), IP addresses must be globally routable.
+    Masking a masked text changes nothing. Cards are checked by Luhn's digit (ISO/IEC 7812) and
+    issuer, IBANs by mod 97 and their country's length (ISO 13616), IP addresses must be globally
+    routable; mail domains reserved for examples (RFC 2606) and the example keys of manuals stay.
     """
     counts: Counter[PiiKind] = Counter()
     before = None
     while before != text:  # a placeholder may free what stood next to it
         before = text
-        for kind in _ORDER:
+        for kind, find in _FINDERS.items():
             if kind in kinds:
-                text = _mask(text, kind, mask_examples, counts)
+                text = _mask(text, kind, find(text), counts)
     return Masked(text, dict(counts))
 
 
-def _mask(text: str, kind: PiiKind, mask_examples: bool, counts: Counter[PiiKind]) -> str:
+Spans = Iterator[tuple[int, int]]
+
+
+def _mask(text: str, kind: PiiKind, spans: Spans, counts: Counter[PiiKind]) -> str:
     parts: list[str] = []
     end = 0
-    for start, stop in _FINDERS[kind](text, mask_examples):
+    for start, stop in spans:
         if start >= end:
             parts += text[end:start], f"<{kind.upper()}>"
             end = stop
             counts[kind] += 1
-    return "".join([*parts, text[end:]]) if parts else text
+    return "".join([*parts, text[end:]])
 
-
-Spans = Iterator[tuple[int, int]]
 
 # mail addresses
 
@@ -67,17 +67,16 @@ _URL_USER = re.compile(r"\w://[^\s/@]*$")
 _EXAMPLE_DOMAIN = re.compile(r"(?:^|\.)(?:example\.(?:com|net|org)|example|test|invalid|localhost)$")
 
 
-def _emails(text: str, mask_examples: bool) -> Spans:
+def _emails(text: str) -> Spans:
     if "@" not in text:
         return
     for match in _EMAIL.finditer(text):
         name, _, domain = match.group().lower().partition("@")
-        if domain.rpartition(".")[2] not in _top_level_domains() and not _EXAMPLE_DOMAIN.search(domain):
+        if domain.rpartition(".")[2] not in _top_level_domains() or _EXAMPLE_DOMAIN.search(domain):
             continue  # `x@self.weight` is a matrix product
         if name == "git" or _URL_USER.search(text, max(0, match.start() - 80), match.start()):
             continue  # where a repository or a database lies, not whom to write to
-        if mask_examples or not _EXAMPLE_DOMAIN.search(domain):
-            yield match.span()
+        yield match.span()
 
 
 @lru_cache(maxsize=1)
@@ -97,7 +96,7 @@ _NOBODYS = frozenset({"8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9", "12
 _LARGEST_VERSION_PART = 19
 
 
-def _ips(text: str, _: bool) -> Spans:
+def _ips(text: str) -> Spans:
     for match in _IPV4.finditer(text):
         parts = match.group().split(".")
         if any((len(part) > 1 and part[0] == "0") or int(part) > 255 for part in parts):
@@ -137,7 +136,7 @@ _IBAN_REGISTRY = (
 _IBAN_LENGTHS = {entry[:2]: int(entry[2:]) for entry in _IBAN_REGISTRY.split()}
 
 
-def _cards(text: str, _: bool) -> Spans:
+def _cards(text: str) -> Spans:
     for match in _CARD.finditer(text):
         digits = re.sub("[ -]", "", match.group())
         if len(set(digits)) > 2 and _ISSUERS.fullmatch(digits) and has_luhn_digit(digits):
@@ -150,7 +149,7 @@ def has_luhn_digit(digits: str) -> bool:
     return (sum(map(int, digits[-1::-2])) + sum(doubled)) % 10 == 0
 
 
-def _ibans(text: str, _: bool) -> Spans:
+def _ibans(text: str) -> Spans:
     for match in _IBAN_START.finditer(text):
         length = _IBAN_LENGTHS.get(match.group()[:2].upper())
         account = length and re.compile(rf"(?:[a-z0-9] ?){{{length - 1}}}[a-z0-9](?!\w)", re.I | re.A).match(
@@ -190,7 +189,7 @@ _FICTIONAL = re.compile(r"55501\d\d$")
 _DATE = re.compile(r"(?:19|20)\d\d[ -]\d\d?[ -]\d\d?|\d\d[ -]\d\d[ -](?:19|20)\d\d")
 
 
-def _phones(text: str, _: bool) -> Spans:
+def _phones(text: str) -> Spans:
     spans = []
     for place, pattern in enumerate(_PHONES):
         for match in pattern.finditer(text):
@@ -222,14 +221,14 @@ _EXAMPLE_KEY = re.compile(r"example|your|xxxx|1234567890|abcdef|\.\.\.", re.IGNO
 _FEWEST_KEY_CHARACTERS = 8
 
 
-def _keys(text: str, mask_examples: bool) -> Spans:
+def _keys(text: str) -> Spans:
     for match in _KEY.finditer(text):
-        is_example = _EXAMPLE_KEY.search(match.group()) or len(set(match.group())) < _FEWEST_KEY_CHARACTERS
-        if mask_examples or not is_example:
+        if not _EXAMPLE_KEY.search(match.group()) and len(set(match.group())) >= _FEWEST_KEY_CHARACTERS:
             yield match.span()
 
 
-_FINDERS: dict[PiiKind, Callable[[str, bool], Spans]] = {
+# In this order: what is found first is no longer there for the others.
+_FINDERS: dict[PiiKind, Callable[[str], Spans]] = {
     "key": _keys,
     "email": _emails,
     "iban": _ibans,
@@ -237,4 +236,3 @@ _FINDERS: dict[PiiKind, Callable[[str, bool], Spans]] = {
     "ip": _ips,
     "phone": _phones,
 }
-_ORDER: tuple[PiiKind, ...] = tuple(_FINDERS)

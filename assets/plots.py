@@ -19,9 +19,8 @@ def curve_plot(series: Mapping[str, Sequence[tuple[int, float]]], *, x: str, y: 
     figure, axes = _figure(5.4, 2.8)
     for (name, points), colour in zip(series.items(), COLOURS * len(series), strict=False):
         steps, values = [step for step, _ in points], [value for _, value in points]
-        axes.plot(
-            steps, values, color=colour, label=name.replace("_", " "), marker="o" if len(points) < 20 else None, lw=1.6
-        )
+        marker = "o" if len(points) < 20 else None
+        axes.plot(steps, values, color=colour, label=name.replace("_", " "), marker=marker, lw=1.6)
     if len(series) > 1:
         axes.legend(frameon=False, fontsize=8)
     return _png(figure, axes, x, y)
@@ -33,16 +32,9 @@ def bar_plot(values: Mapping[str, float], *, x: str, errors: Mapping[str, float]
     names, lengths = list(values)[::-1], list(values.values())[::-1]
     spread = [errors.get(name, 0.0) for name in names] if errors else None
     axes.barh(names, lengths, color=COLOURS[0], height=0.62, xerr=spread, ecolor=INK, capsize=2)
+    look = {"xytext": (4, 0), "textcoords": "offset points", "va": "center", "fontsize": 8, "color": INK}
     for row, length in enumerate(lengths):
-        axes.annotate(
-            f"{length:,.4g}",
-            (length, row),
-            xytext=(4, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8,
-            color=INK,
-        )
+        axes.annotate(f"{length:,.4g}", (length, row), **look)
     axes.margins(x=0.16)
     return _png(figure, axes, x, "")
 

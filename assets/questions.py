@@ -65,19 +65,12 @@ class Question:
     host: str
 
 
-def subjects(document: Document) -> list[Subject]:
-    """What a document (text in light Markdown) describes under its headings; without headings, under its title.
-
-    A subject without a sentence of prose, such as a bare list, is none.
-    """
-    return [subject for heading, lines in _sections(document) if (subject := _subject(heading, lines))]
-
-
 def documented_objects(document: Document) -> list[Subject]:
-    """The subjects that a reader would ask for by name.
+    """The subjects of a document (text in light Markdown) that a reader would ask for by name.
 
     Those are what has a signature or a dotted name, and what the whole page is about: its first
-    heading. Other headings ("Parameters", "Notes") say nothing alone.
+    heading, or its title where it has none. Other headings ("Parameters", "Notes") say nothing
+    alone, nor does one without a sentence of prose below it, such as a bare list.
     """
     found = [_subject(heading, lines) for heading, lines in _sections(document)]
     return [

@@ -127,13 +127,6 @@ class Shingler:
         return mix(rolled)
 
 
-def exact_jaccard(a: Hashes, b: Hashes) -> float:
-    """Jaccard similarity of two texts' shingle sets; what a MinHash signature estimates."""
-    left, right = np.unique(a), np.unique(b)
-    shared = len(np.intersect1d(left, right, assume_unique=True))
-    return shared / (len(left) + len(right) - shared)
-
-
 def mix(values: Hashes) -> Hashes:
     """Spread each value's bits over all 64, in place (the finaliser of SplitMix64; Steele et al., 2014)."""
     values ^= values >> np.uint64(30)

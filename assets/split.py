@@ -1,4 +1,4 @@
-"""Which documents train the model and which judge it: decided by host, never by page or line."""
+"""Which documents train the model and which judge it: decided by host or by page, never by line."""
 
 import hashlib
 from typing import Literal
@@ -44,20 +44,13 @@ def domain_of(host: str) -> str:
     return host.lower().rstrip(".").removeprefix("www.")
 
 
-def split_of(host: str, config: SplitConfig) -> Split:
-    """Whether a host (a package's site) is held out; the same answer in every snapshot."""
-    domain = domain_of(host)
+def split_of_url(url: str, config: SplitConfig) -> Split:
+    """Whether a page is held out, by its host or by itself; the same answer in every snapshot."""
+    domain = domain_of(host_of(url))
     if any(domain == named or domain.endswith(f".{named}") for named in map(domain_of, config.held_out_hosts)):
         return "held_out"
-    return "held_out" if _draw(domain, config.seed) < config.held_out_share else "train"
-
-
-def split_of_url(url: str, config: SplitConfig) -> Split:
-    """Whether a page is held out: by its host, or by itself where the spec splits by URL."""
-    host = host_of(url)
-    if config.unit == "host" or split_of(host, config.model_copy(update={"held_out_share": 0.0})) == "held_out":
-        return split_of(host, config)
-    return "held_out" if _draw(url, config.seed) < config.held_out_share else "train"
+    name = domain if config.unit == "host" else url
+    return "held_out" if _draw(name, config.seed) < config.held_out_share else "train"
 
 
 def _draw(name: str, seed: int) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from assets.config import Config
 from assets.exhibits import Exhibits
@@ -22,6 +22,10 @@ class Take(Enum):
     SAME = "the one of snapshot t"
     EARLIER = "all before t, oldest first"
     UP_TO = "all up to t, oldest first"
+
+    def covers(self, date: str, t: str) -> bool:
+        """Whether the artifact of a snapshot date is taken at t."""
+        return (self is not Take.SAME and date < t) or (self is not Take.EARLIER and date == t)
 
 
 Given = Mapping[str, Sequence[Artifact]]
@@ -47,25 +51,6 @@ class Inputs:
         return tuple(artifact for artifacts in self.given.values() for artifact in artifacts)
 
 
-class Run(Protocol):
-    def __call__(self, build: Build, inputs: Inputs) -> Outcome: ...
-
-
-class LookUp(Protocol):
-    """Finds what a stage takes beyond its declared inputs, by name; it enters the key like any parent."""
-
-    def __call__(self, partition: str, given: Given, lake: Lake, state: State) -> Given: ...
-
-
-def nothing_more(partition: str, given: Given, lake: Lake, state: State) -> Given:
-    """For a stage that takes its declared inputs only."""
-    return {}
-
-
-class Check(Protocol):
-    def __call__(self, artifact: Artifact, inputs: Inputs) -> Finding: ...
-
-
 @dataclass(frozen=True)
 class Finding:
     """What a check of an artifact found; `detail` says it to a person."""
@@ -74,9 +59,10 @@ class Finding:
     detail: str
 
 
-def nothing_to_show(artifact: Artifact) -> Exhibits:
-    """The exhibits of a stage that has nothing to show beyond its counts."""
-    return Exhibits()
+Run = Callable[[Build, Inputs], Outcome]
+Check = Callable[[Artifact, Inputs], Finding]
+LookUp = Callable[[str, Given, Lake, State], Given]
+"""From a snapshot and the declared inputs to what a stage takes beyond them; it enters the key like any parent."""
 
 
 @dataclass(frozen=True)
@@ -99,17 +85,17 @@ class Stage:
     config: Config
     inputs: Mapping[str, Take]
     run: Run
-    look_up: LookUp = nothing_more
+    look_up: LookUp | None = None
     kind: Literal["derived", "observed"] = "derived"
     engines: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     made_once: bool = False
     registers: bool = False
     is_documents: bool = False
-    exhibit: Callable[[Artifact], Exhibits] = nothing_to_show
+    exhibit: Callable[[Artifact], Exhibits] = lambda artifact: Exhibits()
     checks: Mapping[str, Check] = field(default_factory=dict)
     settle: Callable[[Artifact, Lake, Journal], None] | None = None
-    config_key: Callable[[Config], Mapping[str, Any]] = field(default=lambda config: config.model_dump(mode="json"))
+    config_key: Callable[[Config], Mapping[str, Any]] = lambda config: config.model_dump(mode="json")
 
     def recipe(self, partition: str, inputs: Inputs) -> Recipe:
         """The cache key of this stage's artifact at a snapshot."""
@@ -125,34 +111,6 @@ class Stage:
 
 
 Known = Mapping[tuple[str, str], Artifact]
-
-
-def resolve(
-    stage: Stage, partition: str, snapshots: Sequence[str], known: Known, lake: Lake, journal: Journal
-) -> Inputs:
-    """The inputs of a stage at a snapshot, from the artifacts `known` by (asset, snapshot).
-
-    Raises:
-        BuildError: if an earlier snapshot that it needs was not made.
-    """
-    given: dict[str, Sequence[Artifact]] = {}
-    for name, take in stage.inputs.items():
-        wanted = _wanted(take, partition, snapshots)
-        missing = [key for key in wanted if (name, key) not in known]
-        if missing:
-            raise BuildError(
-                f"{stage.name} of {partition} takes {name} of {', '.join(missing)}, which is not made yet; "
-                f"run `tidemill run --snapshot {missing[0]}` first (snapshots are made oldest first)"
-            )
-        given[name] = [known[name, key] for key in wanted]
-    given.update(stage.look_up(partition, given, lake, journal.read()))
-    return Inputs(given)
-
-
-def _wanted(take: Take, partition: str, snapshots: Sequence[str]) -> list[str]:
-    if take is Take.SAME:
-        return [partition]
-    return [key for key in snapshots if key < partition or (take is Take.UP_TO and key == partition)]
 
 
 @dataclass(frozen=True)
@@ -171,7 +129,24 @@ class Lineage:
         return next(stage for stage in self.stages if stage.name == name)
 
     def inputs(self, stage: Stage, partition: str, known: Known, lake: Lake, journal: Journal) -> Inputs:
-        return resolve(stage, partition, self.snapshots, known, lake, journal)
+        """The inputs of a stage at a snapshot, from the artifacts `known` by (asset, snapshot).
+
+        Raises:
+            BuildError: if an earlier snapshot that it needs was not made.
+        """
+        given: dict[str, Sequence[Artifact]] = {}
+        for name, take in stage.inputs.items():
+            wanted = [date for date in self.snapshots if take.covers(date, partition)]
+            missing = [date for date in wanted if (name, date) not in known]
+            if missing:
+                raise BuildError(
+                    f"{stage.name} of {partition} takes {name} of {', '.join(missing)}, which is not made yet; "
+                    f"run `tidemill run --snapshot {missing[0]}` first (snapshots are made oldest first)"
+                )
+            given[name] = [known[name, date] for date in wanted]
+        if stage.look_up is not None:
+            given.update(stage.look_up(partition, given, lake, journal.read()))
+        return Inputs(given)
 
     def carried_over(self, stage: Stage, partition: str, known: Known) -> Artifact | None:
         """The artifact of the first snapshot, where the stage is made once and this is a later one."""

@@ -9,25 +9,22 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from llm_core.durable import write_json
 from llm_core.feed.shards import INDEX, ShardEntry, TokenDocument, write_index, write_shard
 from resources.build import Build
 
 SPLITS = ("train", "held_out")
-_SUFFIXES = ("spans.npy", "loss.bin", "tokens.bin")
 
 
-def put_shard(
-    build: Build, folder: str, number: int, documents: Iterable[TokenDocument], vocab_size: int
-) -> ShardEntry:
+def put_shard(build: Build, folder: str, number: int, documents: Iterable[TokenDocument], vocab_size: int) -> None:
     """Write one shard of a folder of the build; one without documents leaves no files."""
     scratch = build.scratch / "shards" / folder
     entry = write_shard(scratch, number, documents, vocab_size)
-    for suffix in _SUFFIXES:
+    for suffix in ("spans.npy", "loss.bin", "tokens.bin"):
         path = scratch / f"{entry.name}.{suffix}"
         if entry.documents and path.exists():
             with build.file(f"{folder}/{path.name}") as target:
                 os.replace(path, target)
-    return entry
 
 
 def put_index(
@@ -43,11 +40,7 @@ def put_index(
 
 def remember(build: Build, number: int, counts: dict[str, Any]) -> None:
     """Note what a shard holds, once all its files are in place: from then on it is finished."""
-    path = build.scratch / "counts" / f"{number:05}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}")
-    partial.write_text(json.dumps(counts))
-    os.replace(partial, path)
+    write_json(build.scratch / "counts" / f"{number:05}.json", counts)
 
 
 def recall(build: Build, number: int) -> dict[str, Any] | None:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import json
 import shutil
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from llm_core.train.config import RunConfig
+from llm_core.train.config import RunConfig, TrainConfig
 from resources.build import Build, Outcome, Progress
 
 WEIGHT_FILES = ("model.safetensors", "config.json")
 TOKENIZER_FILES = ("tokenizer.json", "chat_template.jinja")
-POLL_S = 0.5
-
 FEED = "feed.json"
+POLL_S = 0.5
 
 Launch = Literal["process", "in_process"]
 
@@ -47,11 +46,17 @@ class Feed:
         return cls(**{**values, "sources": tuple(FeedSource(**source) for source in values["sources"])})
 
 
+def validation_shards(folder: Path, recipe: TrainConfig) -> str | None:
+    """The shards to validate on, where they hold at least one row."""
+    from llm_core.feed.shards import Shards
+
+    return str(folder) if Shards(folder).tokens > recipe.length else None
+
+
 def run_training(build: Build, run: RunConfig, *, tokenizer: Path, launch: Launch) -> Outcome:
     """Train (or go on where a killed attempt was), and fill the build with the checkpoint.
 
-    `run.output` and `run.scratch` lie in the build's scratch folder. The checkpoint is whole in
-    itself: weights, shape, curve and journal, with the tokenizer and chat template that a server needs.
+    `run.output` and `run.scratch` lie in the build's scratch folder.
     """
     if launch == "in_process":
         from assets.training_process import ReportingCallback
@@ -60,31 +65,26 @@ def run_training(build: Build, run: RunConfig, *, tokenizer: Path, launch: Launc
         train(run, ReportingCallback(build.report))
     else:
         _launch(build, run)
-    output = Path(run.output)
-    copy_files(build, output, (*WEIGHT_FILES, "curve.csv"))
+    return put_checkpoint(build, run, tokenizer=tokenizer)
+
+
+def put_checkpoint(build: Build, run: RunConfig, *, tokenizer: Path, more: Sequence[str] = ()) -> Outcome:
+    """Put the checkpoint of a finished run in place, whole in itself; `more` names further files of its output.
+
+    Weights, shape, curve and journal; the tokenizer and chat template that a server needs; and what
+    decides the order of its tokens. What decided its rounding (torch, device, threads) goes to the
+    manifest only.
+    """
+    output, recipe = Path(run.output), run.train
+    copy_files(build, output, (*WEIGHT_FILES, "curve.csv", *more))
     copy_files(build, tokenizer, TOKENIZER_FILES)
-    write_feed(build, run)
-    return journal_outcome(build, output)
-
-
-def write_feed(build: Build, run: RunConfig) -> None:
-    """Put beside a checkpoint what decides the order of its tokens, so that any step can be told from the lake."""
-    feed = Feed(
-        sources=tuple(FeedSource(Path(data.path).parent.name, Path(data.path).name, data.weight) for data in run.data),
-        length=run.train.length,
-        sequences=run.train.sequences,
-        seed=run.train.seed,
-    )
-    build.write(FEED, json.dumps(asdict(feed), indent=1))
-
-
-def journal_outcome(build: Build, output: Path) -> Outcome:
-    """Put a run's journal in place; what decided its rounding (torch, device, threads) goes to the manifest only."""
+    folders = [(Path(data.path), data.weight) for data in run.data]
+    sources = tuple(FeedSource(folder.parent.name, folder.name, weight) for folder, weight in folders)
+    build.write(FEED, json.dumps(asdict(Feed(sources, recipe.length, recipe.sequences, recipe.seed)), indent=1))
     journal: dict[str, Any] = json.loads((output / "journal.json").read_text())
-    environment: Mapping[str, Any] = journal.pop("environment")
+    environment = journal.pop("environment")
     build.write("journal.json", json.dumps(journal, indent=1, sort_keys=True))
-    lists = {"skipped_documents", "skipped_steps", "rewinds"}
-    stats = {name: len(value) if name in lists else value for name, value in journal.items()}
+    stats = {name: len(value) if isinstance(value, list) else value for name, value in journal.items()}
     return Outcome(stats, environment=environment)
 
 
@@ -100,7 +100,7 @@ def _launch(build: Build, run: RunConfig) -> None:
     from llm_core.train.launch import launch_command, launch_environment
 
     config = build.scratch / "run.json"
-    config.write_text(json.dumps(run.to_dict(), indent=1))
+    config.write_text(json.dumps(asdict(run), indent=1))
     command = [*launch_command(run.processes), "-m", "assets.training_process", str(config)]
     with _followed(build, Path(run.scratch) / PROGRESS_FILE):
         build.launch(command, launch_environment(run.processes))

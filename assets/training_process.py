@@ -18,14 +18,14 @@ from llm_core.train.config import RunConfig
 from llm_core.train.interrupt import EXIT_CODE, TrainingInterruptedError
 from llm_core.train.launch import die_with_launcher
 from llm_core.train.loop import train
-from llm_core.train.metrics import Event, StepMetrics, ValidationMetrics
+from llm_core.train.metrics import Callback, Event, StepMetrics, ValidationMetrics
 from resources.build import Progress
 
 PIPES_VARIABLE = "DAGSTER_PIPES_CONTEXT"
 PROGRESS_FILE = "progress.json"
 
 
-class ReportingCallback:
+class ReportingCallback(Callback):
     """Training's metrics as progress of a build, and its events as lines of a log."""
 
     def __init__(self, report: Callable[[Progress], None], tell: Callable[[str], None] = lambda line: None):

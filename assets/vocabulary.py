@@ -1,10 +1,9 @@
 """The vocabulary as stages use it: special tokens with fixed ids, and text that can never become one of them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from tokenizers import Tokenizer
 
@@ -21,13 +20,12 @@ TEMPLATE_FILE = "chat_template.jinja"
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """A trained tokenizer; `size` counts all ids, special ones included."""
+    """A trained tokenizer with the special tokens in their places."""
 
     tokenizer: Tokenizer
-    size: int
 
     @classmethod
-    def load(cls, folder: Path) -> Vocabulary:
+    def load(cls, folder: Path) -> Self:
         """Read the tokenizer of an artifact's folder.
 
         Raises:
@@ -38,17 +36,16 @@ class Vocabulary:
             tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # tokenizers raises nothing more special
             raise InputError(f"{path} is no tokenizer ({error}); run `tidemill verify`") from error
-        return cls.of(tokenizer, where=str(path))
-
-    @classmethod
-    def of(cls, tokenizer: Tokenizer, where: str) -> Vocabulary:
-        """A tokenizer in memory, checked; `where` names it in errors."""
         for number, token in enumerate(SPECIAL_TOKENS):
-            if tokenizer.token_to_id(token) != number:
-                raise InputError(
-                    f"{where}: {token} has the id {tokenizer.token_to_id(token)}, not {number}; make the tokenizer anew"
-                )
-        return cls(tokenizer, tokenizer.get_vocab_size(with_added_tokens=True))
+            found = tokenizer.token_to_id(token)
+            if found != number:
+                raise InputError(f"{path}: {token} has the id {found}, not {number}; make the tokenizer anew")
+        return cls(tokenizer)
+
+    @property
+    def size(self) -> int:
+        """Number of ids, special ones included."""
+        return int(self.tokenizer.get_vocab_size(with_added_tokens=True))
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """The ids of texts as plain text: what looks like a special token is encoded letter by letter."""

@@ -14,6 +14,7 @@ from assets.stage import Known, Lineage, Plan, Stage
 from pipelines.site import Site
 from resources.build import Progress
 from resources.errors import BuildError, TidemillError
+from resources.store import write_whole
 from resources.workplace import Workplace
 
 if TYPE_CHECKING:
@@ -70,9 +71,8 @@ def run(
                 preparing.communicate()
         plan = lineage.look_up(stages, snapshots, workplace.lake, workplace.journal)
         if plan.missing:
-            raise BuildError(
-                f"{' of '.join(plan.missing[0])} was not made, though its run ended well; see `tidemill verify`"
-            )
+            what = " of ".join(plan.missing[0])
+            raise BuildError(f"{what} was not made, though its run ended well; see `tidemill verify`")
     settle(lineage, plan.known, workplace)
     asked = {(stage.name, snapshot) for stage in stages for snapshot in snapshots}
     return Made({key: artifact for key, artifact in plan.known.items() if key in asked}, before)
@@ -95,22 +95,22 @@ def _materialize(
 ) -> None:
     import dagster as dg
 
-    from pipelines.definitions import lineage_assets, partitions_of, resources
+    from pipelines.definitions import assets_of, resources
 
-    partitions = partitions_of(lineage, spec)
-    assets = lineage_assets(lineage, spec.profile, partitions)
+    assets = assets_of(lineage, spec.calendar.partitions())
+    given = resources(site, workplace)
     with open_instance(site.home) as instance:
         close_dead_runs(instance)
-        _remember(lineage, plan, site)
+        for (name, partition), artifact in plan.known.items():
+            # Dagster's inputs find what the lake has, whoever made it.
+            given["artifacts"].remember([lineage.profile, name], partition, artifact)
         for snapshot in dict.fromkeys(partition for _, partition in plan.missing):
-            if isinstance(partitions, dg.DynamicPartitionsDefinition):
-                instance.add_dynamic_partitions(str(partitions.name), [snapshot])
             result = dg.materialize(
                 assets,
-                selection=[dg.AssetKey([spec.profile, stage.name]) for stage in stages],
+                selection=[dg.AssetKey([lineage.profile, stage.name]) for stage in stages],
                 partition_key=snapshot,
                 instance=instance,
-                resources=resources(site, lineage.model, workplace),
+                resources=given,
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
                 tags={PID_TAG: str(os.getpid())},
                 raise_on_error=False,
@@ -119,27 +119,14 @@ def _materialize(
                 raise _error_of(result, snapshot)
 
 
-def _remember(lineage: Lineage, plan: Plan, site: Site) -> None:
-    """Let Dagster's inputs find what the lake has, whoever made it."""
-    from resources.artifact_store import ArtifactStore
-
-    store = ArtifactStore(site.home / "dagster" / "artifacts")
-    for (name, partition), artifact in plan.known.items():
-        store.remember([lineage.profile, name], partition, artifact)
-
-
 def open_instance(home: Path) -> dg.DagsterInstance:
     """The Dagster instance of a home, that command and UI share."""
     import dagster as dg
 
-    folder = home / "dagster"
-    folder.mkdir(parents=True, exist_ok=True)
-    config = folder / "dagster.yaml"
+    config = home / "dagster" / "dagster.yaml"
     if not config.exists():
-        partial = config.with_suffix(f".{os.getpid()}")
-        partial.write_text(INSTANCE_YAML)
-        os.replace(partial, config)
-    return dg.DagsterInstance.from_config(str(folder))
+        write_whole(config, INSTANCE_YAML.encode())
+    return dg.DagsterInstance.from_config(str(config.parent))
 
 
 def close_dead_runs(instance: dg.DagsterInstance) -> None:

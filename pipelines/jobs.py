@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import dagster as dg
 
-from assets.stage import Lineage
+from assets.stage import Lineage, Stage
 
-PARTS = {
+GROUPS = {
     "corpus": ("crawl", "corpus", "tokens"),
     "train": ("model", "variants"),
     "evaluate": ("judgement", "monitoring"),
-    "retrain": ("crawl", "corpus", "tokens", "model", "variants", "judgement", "monitoring"),
-    "all": ("crawl", "corpus", "tokens", "model", "variants", "judgement", "monitoring"),
 }
 DESCRIPTIONS = {
     "corpus": "From the crawl to token shards.",
@@ -22,30 +22,28 @@ DESCRIPTIONS = {
 }
 
 
-def lineage_jobs(
-    lineage: Lineage, prefix: str, snapshots: dg.PartitionsDefinition
-) -> list[dg.UnresolvedAssetJobDefinition]:
-    """One job a part; a backfill over snapshots makes one run each, oldest first."""
-    return [
-        dg.define_asset_job(
-            name=name,
-            selection=dg.AssetSelection.assets(
-                *[dg.AssetKey([prefix, s.name]) for s in lineage.stages if s.group in groups]
-            ),
-            partitions_def=snapshots,
-            description=DESCRIPTIONS[name],
-            tags={"tidemill/profile": prefix},
-        )
-        for name, groups in PARTS.items()
-    ]
+def lineage_jobs(lineage: Lineage, snapshots: dg.PartitionsDefinition) -> dict[str, dg.UnresolvedAssetJobDefinition]:
+    """One job a part, by name; a backfill over snapshots makes one run each, oldest first."""
+    parts = {
+        name: [stage for stage in lineage.stages if stage.group in GROUPS.get(name, (stage.group,))]
+        for name in DESCRIPTIONS
+    }
+    return {name: _job(name, lineage, parts[name], snapshots, DESCRIPTIONS[name]) for name in parts}
 
 
-def monitor_job(monitoring: Lineage, prefix: str, windows: dg.PartitionsDefinition) -> dg.UnresolvedAssetJobDefinition:
+def monitor_job(monitoring: Lineage, windows: dg.PartitionsDefinition) -> dg.UnresolvedAssetJobDefinition:
     """The judgement of one closed window of the request log."""
+    description = "Take up a closed window of the request log, and compare it with the reference."
+    return _job("monitor", monitoring, monitoring.stages, windows, description)
+
+
+def _job(
+    name: str, lineage: Lineage, stages: Sequence[Stage], partitions: dg.PartitionsDefinition, description: str
+) -> dg.UnresolvedAssetJobDefinition:
     return dg.define_asset_job(
-        name="monitor",
-        selection=dg.AssetSelection.assets(*[dg.AssetKey([prefix, stage.name]) for stage in monitoring.stages]),
-        partitions_def=windows,
-        description="Take up a closed window of the request log, and compare it with the reference.",
-        tags={"tidemill/profile": prefix},
+        name=name,
+        selection=dg.AssetSelection.assets(*[dg.AssetKey([lineage.profile, stage.name]) for stage in stages]),
+        partitions_def=partitions,
+        description=description,
+        tags={"tidemill/profile": lineage.profile},
     )

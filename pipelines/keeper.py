@@ -9,44 +9,34 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import psutil
 
 POLL_S = 0.5
-STOP_S = 10.0
+STOP_S = 15.0
 
 
 def keep(parent: int, arguments: Sequence[str]) -> int:
     """Run `python ARGUMENTS` until it ends, or until `parent` is gone; returns its status."""
-    signal.signal(signal.SIGTERM, _leave_it_to_the_child)
+    # Who ends the service signals the child too; the keeper goes when that has gone.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     child = subprocess.Popen([sys.executable, "-m", "resources.lifeline", str(os.getpid()), *arguments])
     while os.getppid() == parent:
-        try:
+        with suppress(subprocess.TimeoutExpired):
             return child.wait(POLL_S)
-        except subprocess.TimeoutExpired:
-            continue
-    end([*psutil.Process().children(recursive=True)])
+    end_children()
     return 1
 
 
-def end(family: Sequence[psutil.Process], patience_s: float = STOP_S) -> None:
-    """End processes: SIGTERM first, SIGKILL for who stays."""
-    for process in family:
-        _signal(process, signal.SIGTERM)
-    _, stubborn = psutil.wait_procs(family, timeout=patience_s)
-    for process in stubborn:
-        _signal(process, signal.SIGKILL)
-
-
-def _signal(process: psutil.Process, number: signal.Signals) -> None:
-    try:
-        process.send_signal(number)
-    except psutil.NoSuchProcess:
-        return
-
-
-def _leave_it_to_the_child(*_: object) -> None:
-    """Who ends the service signals the child too; the keeper goes when that has gone."""
+def end_children() -> None:
+    """End all that this process has started, and what those have: SIGTERM first, SIGKILL for who stays."""
+    remaining = psutil.Process().children(recursive=True)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for process in remaining:
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+        _, remaining = psutil.wait_procs(remaining, timeout=STOP_S)
 
 
 if __name__ == "__main__":

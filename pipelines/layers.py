@@ -31,12 +31,8 @@ class Settings:
 
     def origin(self, path: Sequence[str | int]) -> str:
         """Where the value at a path was set, or the nearest thing around it."""
-        key = tuple(str(part) for part in path)
-        while key:
-            if key in self.origins:
-                return self.origins[key]
-            key = key[:-1]
-        return DEFAULTS
+        around = (tuple(map(str, path[:end])) for end in range(len(path), 0, -1))
+        return next((self.origins[key] for key in around if key in self.origins), DEFAULTS)
 
     def source(self, path: Sequence[str]) -> str:
         """Where the value at a path was set; "defaults" where no layer sets it."""
@@ -151,6 +147,5 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
     merged = dict(below)
     for name, value in above.items():
         under = merged.get(name)
-        merges = isinstance(value, dict) and isinstance(under, dict)
-        merged[name] = _merge(dict(under or {}), value) if merges else value
+        merged[name] = _merge(under, value) if isinstance(value, dict) and isinstance(under, dict) else value
     return merged

@@ -1,7 +1,5 @@
 """Long-lived processes of a home (Dagster, MLflow, the server), started together and ended together."""
 
-from __future__ import annotations
-
 import logging
 import os
 import signal
@@ -9,20 +7,16 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
-from types import FrameType, TracebackType
-
-import psutil
+from typing import Self
 
 from pipelines.execute import open_instance
-from pipelines.keeper import end
+from pipelines.keeper import end_children
 from pipelines.settings import Settings
 from pipelines.site import Site
 from resources.errors import TidemillError
 from resources.tracking import QUIET
 
-STOP_S = 15.0
 START_S = 120.0
 POLL_S = 0.3
 log = logging.getLogger(__name__)
@@ -46,15 +40,13 @@ class Services:
         }
         open_instance(site.home).dispose()
 
-    def __enter__(self) -> Services:
+    def __enter__(self) -> Self:
         for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, _leave)
+            signal.signal(number, signal.default_int_handler)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
+    def __exit__(self, *_: object) -> None:
+        end_children()
 
     def start(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
         """Start a child whose output goes to `<home>/logs/NAME.log`."""
@@ -70,18 +62,22 @@ class Services:
         self.children[name] = child
         return child
 
-    def start_dagster(self, port: int) -> None:
-        """The webserver on loopback, and the daemon that runs schedules, sensors and the queue."""
+    def start_dagster(self, port: int) -> str:
+        """The webserver on loopback (port 0 takes a free one), and the daemon; returns the address."""
+        port = port or free_port()
         module = ["-m", "pipelines.definitions"]
         self.start("dagster-webserver", ["-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(port), *module])
         self.start_daemon()
         self.await_page("dagster-webserver", f"http://127.0.0.1:{port}/server_info")
+        return f"http://127.0.0.1:{port}"
 
     def start_daemon(self) -> None:
+        """The daemon that runs schedules, sensors and the queue."""
         self.start("dagster-daemon", ["-m", "dagster._daemon", "run", "-m", "pipelines.definitions"])
 
-    def start_mlflow(self, port: int) -> None:
-        """MLflow's pages on loopback, over the home's database."""
+    def start_mlflow(self, port: int) -> str:
+        """MLflow's pages on loopback (port 0 takes a free one), over the home's database; returns the address."""
+        port = port or free_port()
         tracking = self.site.workplace(self.spec.model_name).tracking
         preparing = tracking.prepare()
         if preparing is not None:
@@ -90,6 +86,7 @@ class Services:
         store = ["--backend-store-uri", tracking.uri, "--default-artifact-root", (self.site.home / "mlruns").as_uri()]
         self.start("mlflow", [*command, *store])
         self.await_page("mlflow", f"http://127.0.0.1:{port}/health")
+        return f"http://127.0.0.1:{port}"
 
     def await_page(self, name: str, url: str) -> None:
         """Wait until a child answers.
@@ -107,7 +104,7 @@ class Services:
             try:
                 with urllib.request.urlopen(url, timeout=5):
                     return
-            except (urllib.error.URLError, OSError):
+            except OSError:
                 time.sleep(POLL_S)
         raise TidemillError(f"{name} does not answer at {url}; see {self.logs / name}.log")
 
@@ -123,29 +120,9 @@ class Services:
         except KeyboardInterrupt:
             return 0
 
-    def stop(self) -> None:
-        """End all children and theirs: SIGTERM first, SIGKILL for who stays."""
-        family = [process for child in self.children.values() for process in _family(child.pid)]
-        end(family, STOP_S)
-        for child in self.children.values():
-            child.wait()
-        self.children.clear()
-
 
 def free_port() -> int:
     """A port of the loopback interface that nothing listens on at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _family(pid: int) -> list[psutil.Process]:
-    try:
-        process = psutil.Process(pid)
-        return [*process.children(recursive=True), process]
-    except psutil.NoSuchProcess:
-        return []
-
-
-def _leave(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -1,13 +1,13 @@
 """Which spec a process speaks of: said by variables, or remembered by the home from its last run."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pipelines.site import Site
 from pipelines.spec import Loaded, load
+from resources.store import write_whole
 
 REMEMBERED = "last_profile.json"
 DEFAULT_PROFILE = "demo"
@@ -26,10 +26,7 @@ class Settings:
 
     def remember(self, home: Path) -> None:
         """Let later verbs on this home, and its UI, speak of the same spec."""
-        home.mkdir(parents=True, exist_ok=True)
-        partial = home / f"{REMEMBERED}.{os.getpid()}"
-        partial.write_text(json.dumps(asdict(self)))
-        os.replace(partial, home / REMEMBERED)
+        write_whole(home / REMEMBERED, json.dumps(asdict(self)).encode())
 
     def variables(self) -> dict[str, str]:
         """These settings as the variables from which `settings_of_process` reads them in another process."""

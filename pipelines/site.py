@@ -37,12 +37,17 @@ class Site:
         folder = Path(home or environment.get("TIDEMILL_HOME") or DEFAULT_HOME).resolve()
         said = environment.get("TIDEMILL_WORKERS")
         try:
-            count = workers or int(said or os.cpu_count() or 1)
+            count = int(said or os.cpu_count() or 1) if workers is None else workers
         except ValueError as error:
             raise SpecError(f"TIDEMILL_WORKERS={said}: write a whole number of processes") from error
         if count < 1:
             raise SpecError(f"--workers {count}: at least 1 process has to do the work")
         return cls(folder, environment.get("TIDEMILL_LAKE") or str(folder / "lake"), count)
+
+    @property
+    def artifacts(self) -> Path:
+        """The folder where Dagster keeps which artifact each asset is."""
+        return self.home / "dagster" / "artifacts"
 
     def requests(self, model: str) -> Path:
         """The folder of a model's request log."""

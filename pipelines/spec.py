@@ -96,78 +96,65 @@ def load(
         settings = read_profile(file).over(settings)
     for layer in (read_environment(environment), read_assignments(assignments)):
         settings = layer.over(settings)
-    named = Settings({"profile": _name(profile)}).over(Settings()) if "profile" not in settings.values else Settings()
-    settings = settings.over(named)
+    settings = settings.over(Settings({"profile": re.sub(r"[^A-Za-z0-9_]+", "_", Path(profile).stem)}))
     try:
         return Loaded(Spec.model_validate(settings.values), settings)
     except ValidationError as error:
         raise SpecError("\n".join(_explain(dict(problem), settings) for problem in error.errors())) from error
 
 
-def _name(profile: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_]+", "_", Path(profile).stem)
-
-
 def _explain(problem: Mapping[str, Any], settings: Settings) -> str:
     path = _written_path(problem["loc"], settings.values)
     message = str(problem["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    if "key" in problem.get("ctx", {}):
-        path = (*path, str(problem["ctx"]["key"]))
     named = re.match(r"\w+\.(\w+) is", message)
     if named and isinstance(problem.get("input"), Mapping) and named[1] in problem["input"]:
         path = (*path, named[1])
     if problem["type"] == "union_tag_invalid":
-        return _explain_kind(problem["ctx"], (*path, "kind"), settings)
-    where = f"{settings.origin(path)}: {'.'.join(path) or 'the spec'}"
-    if problem["type"] != "extra_forbidden":
-        return f"{where}: {message}"
-    kind = _at(settings.values, path[:-1]).get("kind")
-    names = sorted(set(_names_beside(Spec, path[:-1], kind)) or {name for name, _ in every_field(Spec)})
-    near = difflib.get_close_matches(path[-1], names, n=1, cutoff=0.0)
-    return f"{where}: there is no such field; did you mean {near[0]!r}?" if near else f"{where}: there is no such field"
+        path, tag = (*path, "kind"), problem["ctx"]["tag"]
+        kinds = re.findall(r"'(\w+)'", problem["ctx"]["expected_tags"])
+        message = f"there is no kind {tag!r}, only {', '.join(kinds)}; did you mean {_nearest(tag, kinds)!r}?"
+    elif problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        names = _names_beside(path, settings.values) or {name for name, _ in every_field(Spec)}
+        message = f"there is no such field; did you mean {_nearest(path[-1], sorted(names))!r}?"
+    return f"{settings.origin(path)}: {'.'.join(path) or 'the spec'}: {message}"
 
 
-def _explain_kind(context: Mapping[str, str], path: tuple[str, ...], settings: Settings) -> str:
-    known = re.findall(r"'(\w+)'", context["expected_tags"])
-    near = difflib.get_close_matches(context["tag"], known, n=1, cutoff=0.0)[0]
-    where = f"{settings.origin(path)}: {'.'.join(path)}"
-    return f"{where}: there is no kind {context['tag']!r}, only {', '.join(known)}; did you mean {near!r}?"
-
-
-def _at(values: Any, path: Sequence[str]) -> Mapping[str, Any]:
-    """The map of settings at a path, empty where there is none."""
-    for part in path:
-        values = values.get(part) if isinstance(values, Mapping) else None
-    return values if isinstance(values, Mapping) else {}
+def _nearest(word: str, words: Sequence[str]) -> str:
+    return difflib.get_close_matches(word, words, n=1, cutoff=0.0)[0]
 
 
 def _written_path(location: Sequence[str | int], values: Any) -> tuple[str, ...]:
-    """The part of an error's location that is in the settings: pydantic adds tags of unions between."""
+    """The part of an error's location that is in the settings: pydantic adds the kind of a union's member."""
     path: list[str] = []
-    for position, part in enumerate(location):
-        is_key = isinstance(values, Mapping) and part in values
-        is_item = isinstance(values, list | tuple) and isinstance(part, int) and part < len(values)
-        if is_key or is_item:
-            values = values[part]
-        elif position < len(location) - 1 or path[-1:] == [str(part)]:
+    for part in location:
+        if isinstance(values, Mapping) and part not in values and part == values.get("kind"):
             continue
         path.append(str(part))
+        values = _item(values, path[-1])
     return tuple(path)
 
 
-def _names_beside(owner: type, path: Sequence[str], kind: str | None) -> Iterator[str]:
-    """Field names of the config at a path; of a union's members, of those of this kind."""
-    if not path:
-        own = owner.model_fields["kind"].default if issubclass(owner, Config) and "kind" in owner.model_fields else None
-        if kind is None or own == kind:
-            yield from (name for name, _ in _fields(owner))
-        return
-    for name, annotation in _fields(owner):
-        if name == path[0]:
-            for settings in _settings_in(annotation):
-                yield from _names_beside(settings, path[1:], kind)
-        elif path[0].isdigit():
-            yield from _names_beside(owner, path[1:], kind)
+def _item(values: Any, part: str) -> Any:
+    """What of the settings is at a key of a map, or a place in a list; None where nothing is."""
+    if isinstance(values, list | tuple) and part.isdigit():
+        return values[int(part)]
+    return values.get(part) if isinstance(values, Mapping) else None
+
+
+def _names_beside(path: Sequence[str], values: Any) -> set[str]:
+    """Fields of the configs at the end of a path; of a union's members, those of the kind that is set."""
+    owners: list[type] = [Spec]
+    for part in path[:-1]:
+        values = _item(values, part)
+        annotations = [annotation for owner in owners for name, annotation in _fields(owner) if name == part]
+        # The items of a list or a map are what its field's annotation names: another part, the same configs.
+        owners = [inner for annotation in annotations for inner in _settings_in(annotation)] or owners
+    kind = values.get("kind") if isinstance(values, Mapping) else None
+    return {name for owner in owners if kind is None or kind in _kinds_of(owner) for name, _ in _fields(owner)}
+
+
+def _kinds_of(owner: type) -> tuple[Any, ...]:
+    return next((get_args(annotation) for name, annotation in _fields(owner) if name == "kind"), ())
 
 
 def every_field(owner: type) -> Iterator[tuple[str, type]]:
@@ -181,8 +168,7 @@ def every_field(owner: type) -> Iterator[tuple[str, type]]:
 def _fields(owner: type) -> list[tuple[str, Any]]:
     if issubclass(owner, BaseModel):
         return [(name, info.annotation) for name, info in owner.model_fields.items()]
-    hints = get_type_hints(owner)
-    return [(name, hints[name]) for name in hints]
+    return list(get_type_hints(owner).items())
 
 
 def _settings_in(annotation: Any) -> Iterator[type]:

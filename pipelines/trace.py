@@ -1,9 +1,7 @@
 """Follow anything to where it came from and where it went, from the files of the lake alone."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -20,19 +18,9 @@ from resources.errors import InputError
 from resources.lake import Lake
 
 FUNNEL = ("raw_crawl", "extracted", "deduped", "cleaned", "quality_filtered")
+TRAINED = ("pretrained_checkpoint", "finetuned", "lora_finetuned")
 SHOWN_DOCUMENTS = 50
 ID = re.compile(r"[0-9a-f]{32}")
-
-
-@dataclass(frozen=True)
-class Fate:
-    """What a stage did with a page at a snapshot; `outcome` is kept, dropped, or not seen."""
-
-    snapshot: str
-    stage: str
-    outcome: str
-    reason: str | None = None
-    score: float | None = None
 
 
 def trace_page(known: Known, lake: Lake, target: str) -> dict[str, Any]:
@@ -43,7 +31,7 @@ def trace_page(known: Known, lake: Lake, target: str) -> dict[str, Any]:
     Raises:
         InputError: if no snapshot has seen it.
     """
-    url = _url_of(known, lake, target) if ID.fullmatch(target) else target
+    url = _urls(known, lake, [target])[target] or target if ID.fullmatch(target) else target
     snapshots = sorted({snapshot for _, snapshot in known})
     fates = [fate for snapshot in snapshots for fate in _fates(known, lake, url, snapshot)]
     if not fates:
@@ -53,7 +41,7 @@ def trace_page(known: Known, lake: Lake, target: str) -> dict[str, Any]:
         "kind": "page",
         "url": url,
         "documents": {snapshot: document_id(url, snapshot) for snapshot in snapshots},
-        "fate": [fate.__dict__ for fate in fates],
+        "fate": fates,
         "tokens": {snapshot: span for snapshot, span in spans.items() if span},
         "steps": [found for snapshot in snapshots for found in _steps(known, lake, document_id(url, snapshot))],
     }
@@ -69,20 +57,19 @@ def trace_step(lake: Lake, checkpoint: Artifact, step: int, known: Known) -> dic
         "kind": "step",
         "checkpoint": named(checkpoint),
         "step": step,
-        "documents": list(_pages(known, lake, documents)),
+        "documents": [{"id": page, "url": url} for page, url in _urls(known, lake, documents).items()],
     }
 
 
 def trace_model(lake: Lake, checkpoint: Artifact) -> dict[str, Any]:
     """The artifacts that a checkpoint was made from, down to its pages."""
     ancestors = list(ancestry(lake, checkpoint))
-    pages = sum(int(a.stats["kept"]) for a in ancestors if a.stage == "raw_crawl")
     return {
         "kind": "model",
         "checkpoint": named(checkpoint),
         "artifacts": [{**named(artifact), "parents": list(artifact.parents)} for artifact in ancestors],
         "documents": sum(int(a.stats["kept"]) for a in ancestors if a.stage == "quality_filtered"),
-        "pages": pages,
+        "pages": sum(int(a.stats["kept"]) for a in ancestors if a.stage == "raw_crawl"),
     }
 
 
@@ -103,66 +90,52 @@ def named(artifact: Artifact) -> dict[str, Any]:
     return {"stage": artifact.stage, "partition": artifact.partition, "fingerprint": artifact.fingerprint}
 
 
-def _fates(known: Known, lake: Lake, url: str, snapshot: str) -> Iterator[Fate]:
+def _fates(known: Known, lake: Lake, url: str, snapshot: str) -> Iterator[dict[str, Any]]:
+    """What each stage did with a page, up to the one that dropped it; none where it was not seen."""
+    page = pc.field("id") == document_id(url, snapshot)
     for stage in FUNNEL:
         artifact = known.get((stage, snapshot))
         if artifact is None:
             return
-        fate = _fate(lake.local(artifact).path, stage, url, snapshot)
-        if fate is None:
+        folder, kind = lake.local(artifact).path, "captures" if stage == "raw_crawl" else "documents"
+        shard = f"{shard_of(url, len(shard_names(folder, kind))):05}.parquet"
+        fate = {"snapshot": snapshot, "stage": stage}
+        for row in pq.read_table(folder / "dropped" / shard, filters=page).to_pylist():
+            yield {**fate, "outcome": "dropped", "reason": row["reason"], "score": row["score"]}
             return
-        yield fate
-        if fate.outcome == "dropped":
+        if not len(pq.read_table(folder / kind / shard, columns=["id"], filters=page)):
             return
+        yield {**fate, "outcome": "kept", "reason": None, "score": None}
 
 
-def _fate(folder: Path, stage: str, url: str, snapshot: str) -> Fate | None:
-    kept = "captures" if stage == "raw_crawl" else "documents"
-    shard = shard_of(url, len(shard_names(folder, kept)))
-    page = document_id(url, snapshot)
-    for row in pq.read_table(folder / "dropped" / f"{shard:05}.parquet", filters=pc.field("id") == page).to_pylist():
-        return Fate(snapshot, stage, "dropped", row["reason"], row["score"])
-    found = pq.read_table(folder / kept / f"{shard:05}.parquet", columns=["id"], filters=pc.field("id") == page)
-    return Fate(snapshot, stage, "kept") if len(found) else None
-
-
-def _url_of(known: Known, lake: Lake, page: str) -> str:
+def _urls(known: Known, lake: Lake, documents: Sequence[str]) -> dict[str, str]:
+    """The URL of each document id, as its crawl considered it; empty where no snapshot here did."""
+    urls = dict.fromkeys(documents, "")
+    wanted = pc.field("id").isin(pa.array(documents, pa.string()))
     for (stage, _), artifact in known.items():
         if stage == "raw_crawl":
             folder = lake.local(artifact).path
             for path in [*shard_names(folder, "captures"), *shard_names(folder, "dropped")]:
-                for row in pq.read_table(path, columns=["url"], filters=pc.field("id") == page).to_pylist():
-                    return str(row["url"])
-    raise InputError(f"{page}: no snapshot of this home has a document with this id")
-
-
-def _pages(known: Known, lake: Lake, documents: Iterable[str]) -> Iterator[dict[str, str]]:
-    wanted = list(documents)
-    ids = pa.array(wanted, pa.string())
-    urls: dict[str, str] = {}
-    for (stage, _), artifact in known.items():
-        if stage == "quality_filtered":
-            for path in shard_names(lake.local(artifact).path):
-                table = pq.read_table(path, columns=["id", "url"], filters=pc.field("id").isin(ids))
+                table = pq.read_table(path, columns=["id", "url"], filters=wanted)
                 urls.update(zip(table["id"].to_pylist(), table["url"].to_pylist(), strict=True))
-    for document in wanted:
-        yield {"id": document, "url": urls.get(document, "")}
+    return urls
 
 
 def _spans(known: Known, lake: Lake, document: str, snapshot: str) -> list[dict[str, Any]]:
     artifact = known.get(("token_shards", snapshot))
     if artifact is None:
         return []
-    found = []
-    for split in ("train", "held_out"):
-        for span in Shards(lake.local(artifact).path / split).find([document]):
-            found.append({"split": split, "start": span.start, "tokens": span.stop - span.start})
-    return found
+    folder = lake.local(artifact).path
+    return [
+        {"split": split, "start": span.start, "tokens": span.stop - span.start}
+        for split in ("train", "held_out")
+        for span in Shards(folder / split).find([document])
+    ]
 
 
 def _steps(known: Known, lake: Lake, document: str) -> Iterator[dict[str, Any]]:
     for (stage, _), artifact in known.items():
-        if stage in ("pretrained_checkpoint", "finetuned", "lora_finetuned"):
+        if stage in TRAINED:
             steps = _order(lake, artifact).steps_of_document(document, int(artifact.stats["steps"]))
             if steps:
                 yield {"checkpoint": named(artifact), "steps": steps}
@@ -187,16 +160,12 @@ def describe(trace: Mapping[str, Any]) -> Iterator[str]:
     if trace["kind"] == "page":
         yield trace["url"]
         for fate in trace["fate"]:
-            why = (
-                f": {fate['reason']}" + (f" ({fate['score']:.3g})" if fate["score"] is not None else "")
-                if fate["reason"]
-                else ""
-            )
-            yield f"  {fate['snapshot']} {fate['stage']}: {fate['outcome']}{why}"
+            reason = f": {fate['reason']}" if fate["reason"] else ""
+            score = f" ({fate['score']:.3g})" if fate["score"] is not None else ""
+            yield f"  {fate['snapshot']} {fate['stage']}: {fate['outcome']}{reason}{score}"
         for snapshot, spans in trace["tokens"].items():
-            yield from (
-                f"  {snapshot} tokens: {span['tokens']} in {span['split']}, from {span['start']}" for span in spans
-            )
+            for span in spans:
+                yield f"  {snapshot} tokens: {span['tokens']} in {span['split']}, from {span['start']}"
         for found in trace["steps"]:
             steps = ", ".join(map(str, found["steps"][:12])) + (", …" if len(found["steps"]) > 12 else "")
             checkpoint = found["checkpoint"]

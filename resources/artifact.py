@@ -1,14 +1,12 @@
 """The value that passes between assets: what was made, from what, and where it lies."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from urllib.parse import unquote, urlsplit
 
 from resources.errors import LakeError
@@ -33,24 +31,27 @@ class Artifact:
     parents: tuple[str, ...] = ()
 
     @property
+    def folder(self) -> str:
+        """Its folder's name in the lake."""
+        return f"{self.stage}/{self.fingerprint}"
+
+    @property
     def path(self) -> Path:
-        """The artifact's folder on this machine.
+        """Its folder on this machine.
 
         Raises:
             LakeError: if it lies on a remote store; `Lake.local` brings it here first.
         """
         parts = urlsplit(self.uri)
         if parts.scheme != "file":
-            raise LakeError(
-                f"{self.stage} {self.fingerprint} lies at {self.uri}: fetch it with Lake.local before reading it"
-            )
+            raise LakeError(f"{self.folder} lies at {self.uri}: fetch it with Lake.local before reading it")
         return Path(unquote(parts.path))
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "stats": dict(self.stats), "parents": list(self.parents)}
+        return {**asdict(self), "parents": list(self.parents)}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Artifact:
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
         return cls(**{**data, "parents": tuple(data["parents"])})
 
 
@@ -72,18 +73,17 @@ class Recipe:
     parents: tuple[Artifact, ...] = ()
 
     @property
+    def folder(self) -> str:
+        """The folder's name in the lake of what is made from it."""
+        return f"{self.stage}/{self.fingerprint}"
+
+    @property
     def fingerprint(self) -> str:
         if self.kind == "observed":
             return blake2({"stage": self.stage, "config": dict(self.config), "partition": self.partition})
-        return blake2(
-            {
-                "stage": self.stage,
-                "version": self.version,
-                "engines": engine_versions(self.engines),
-                "config": dict(self.config),
-                "parents": [parent.digest for parent in self.parents],
-            }
-        )
+        made_from = {"version": self.version, "engines": engine_versions(self.engines)}
+        parents = [parent.digest for parent in self.parents]
+        return blake2({"stage": self.stage, **made_from, "config": dict(self.config), "parents": parents})
 
 
 def blake2(value: Any) -> str:

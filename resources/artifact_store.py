@@ -1,13 +1,13 @@
 """Dagster's IO manager for artifacts: the small value is stored as JSON, the data stays in the lake."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import dagster as dg
 
 from resources.artifact import Artifact
+from resources.store import write_whole
 
 
 class ArtifactStore(dg.IOManager):
@@ -24,11 +24,7 @@ class ArtifactStore(dg.IOManager):
 
     def remember(self, asset: Sequence[str], partition: str, artifact: Artifact) -> None:
         """Set what an asset's partition is."""
-        path = self._path(asset, partition)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}")
-        partial.write_text(json.dumps(artifact.to_json()))
-        os.replace(partial, path)
+        write_whole(self._path(asset, partition), json.dumps(artifact.to_json()).encode())
 
     def load_input(self, context: dg.InputContext) -> dict[str, Artifact]:
         paths = {key: self._path(context.asset_key.path, key) for key in context.asset_partition_keys}

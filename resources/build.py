@@ -1,7 +1,7 @@
 """A build under way: the folder that a stage fills, file by file, so that a kill loses at most one file."""
 
 import os
-import shutil
+import subprocess
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from resources.launch import launch_plainly
+from resources.errors import BuildError
 from resources.store import Store
 
 Launch = Callable[[Sequence[str], Mapping[str, str]], None]
+PARTIAL = "partial"  # folder of the scratch for files not whole yet; what a killed attempt left there goes
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,17 @@ class Progress:
 
 def silent(progress: Progress) -> None:
     """Report progress to nobody."""
+
+
+def launch_plainly(command: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Run a command to its end, with these variables over those of this process.
+
+    Raises:
+        BuildError: if it fails; what it did is kept, and the next attempt continues from there.
+    """
+    status = subprocess.run(list(command), env={**os.environ, **environment}, check=False).returncode
+    if status != 0:
+        raise BuildError(f"{' '.join(command)} ended with status {status}; run again to continue from its checkpoint")
 
 
 @dataclass(frozen=True)
@@ -67,13 +79,9 @@ class Build:
     @contextmanager
     def file(self, name: str) -> Iterator[Path]:
         """A local path to write; put in place whole when the block ends well, thrown away otherwise."""
-        partial = self.scratch / "partial" / f"{uuid.uuid4().hex}-{os.path.basename(name)}"
-        partial.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with self._partial(name) as partial:
             yield partial
             self.store.put(partial, f"{self.folder}/{name}")
-        finally:
-            partial.unlink(missing_ok=True)
 
     def write(self, name: str, data: bytes | str) -> None:
         """Put a small file in place whole."""
@@ -86,16 +94,18 @@ class Build:
         if self.store.is_local:
             yield Path(self.store.key(f"{self.folder}/{name}"))
             return
-        copy = self.scratch / "partial" / f"{uuid.uuid4().hex}-{os.path.basename(name)}"
-        try:
+        with self._partial(name) as copy:
             self.store.fetch(f"{self.folder}/{name}", copy)
             yield copy
-        finally:
-            copy.unlink(missing_ok=True)
 
-    def clear_partial(self) -> None:
-        """Throw away half-written files that a killed attempt left."""
-        shutil.rmtree(self.scratch / "partial", ignore_errors=True)
+    @contextmanager
+    def _partial(self, name: str) -> Iterator[Path]:
+        path = self.scratch / PARTIAL / f"{uuid.uuid4().hex}-{os.path.basename(name)}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
 
     def __getstate__(self) -> dict[str, Any]:
         # Workers neither report nor launch; what does may hold handles of this process.

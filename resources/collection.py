@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from resources.artifact import Artifact
 from resources.journal import State
@@ -11,16 +10,8 @@ from resources.lake import MANIFEST, Lake
 PINS = "pins"
 
 
-@dataclass(frozen=True)
-class Collection:
-    """What would go, and what stays because a root needs it."""
-
-    remove: tuple[Artifact, ...]
-    keep: tuple[Artifact, ...]
-
-
-def plan_collection(lake: Lake, states: Iterable[State], *, keep_last: int) -> Collection:
-    """Find the artifacts that no root reaches.
+def plan_collection(lake: Lake, states: Iterable[State], *, keep_last: int) -> tuple[list[Artifact], list[Artifact]]:
+    """The artifacts that no root reaches, and those that stay.
 
     Roots are the champions and challengers of all journals (and the champion that a rollback would
     return to), pins, observed artifacts (they cannot be made again), and the last `keep_last` of
@@ -28,29 +19,31 @@ def plan_collection(lake: Lake, states: Iterable[State], *, keep_last: int) -> C
     stays with it.
     """
     artifacts = {artifact.fingerprint: artifact for artifact in lake.artifacts()}
-    roots = {
-        entry.fingerprint for state in states for entry in (state.champion, state.challenger, state.before) if entry
-    }
-    roots |= set(lake.store.names(PINS))
+    roots = set(lake.store.names(PINS))
+    for state in states:
+        roots |= {entry.fingerprint for entry in (*state.aliases.values(), state.before) if entry}
     roots |= {a.fingerprint for a in artifacts.values() if lake.manifest(a)["kind"] == "observed"}
     by_place: dict[tuple[str, str | None], list[Artifact]] = defaultdict(list)
-    for artifact in sorted(artifacts.values(), key=lambda a: lake.age_key(a), reverse=True):
+    for artifact in sorted(artifacts.values(), key=lake.age_key, reverse=True):
         by_place[artifact.stage, artifact.partition].append(artifact)
     for group in by_place.values():
         roots |= {artifact.fingerprint for artifact in group[:keep_last]}
-    kept = _reached(roots, artifacts)
-    return Collection(
-        remove=tuple(a for f, a in sorted(artifacts.items()) if f not in kept),
-        keep=tuple(a for f, a in sorted(artifacts.items()) if f in kept),
-    )
+    kept: set[str] = set()
+    front = [fingerprint for fingerprint in roots if fingerprint in artifacts]
+    while front:
+        fingerprint = front.pop()
+        if fingerprint not in kept:
+            kept.add(fingerprint)
+            front.extend(parent for parent in artifacts[fingerprint].parents if parent in artifacts)
+    in_order = [artifact for _, artifact in sorted(artifacts.items())]
+    return [a for a in in_order if a.fingerprint not in kept], [a for a in in_order if a.fingerprint in kept]
 
 
 def remove_artifacts(lake: Lake, artifacts: Iterable[Artifact]) -> None:
     """Remove artifacts, each manifest first: what a kill leaves is not an artifact any more."""
     for artifact in artifacts:
-        folder = f"{artifact.stage}/{artifact.fingerprint}"
-        lake.store.remove(f"{folder}/{MANIFEST}")
-        lake.store.remove(folder)
+        lake.store.remove(f"{artifact.folder}/{MANIFEST}")
+        lake.store.remove(artifact.folder)
 
 
 def pin(lake: Lake, fingerprint: str) -> None:
@@ -61,14 +54,3 @@ def pin(lake: Lake, fingerprint: str) -> None:
 def unpin(lake: Lake, fingerprint: str) -> None:
     """Let an artifact go when nothing else needs it."""
     lake.store.remove(f"{PINS}/{fingerprint}")
-
-
-def _reached(roots: Iterable[str], artifacts: dict[str, Artifact]) -> set[str]:
-    reached: set[str] = set()
-    front = [fingerprint for fingerprint in roots if fingerprint in artifacts]
-    while front:
-        fingerprint = front.pop()
-        if fingerprint not in reached:
-            reached.add(fingerprint)
-            front.extend(parent for parent in artifacts[fingerprint].parents if parent in artifacts)
-    return reached

@@ -4,11 +4,9 @@ An observed artifact that only grows: each entry is a small file, created if abs
 writers can never both have the same number. The registry's versions and aliases follow from it.
 """
 
-from __future__ import annotations
-
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -50,9 +48,15 @@ class State:
         return {entry.fingerprint: entry.version for entry in self.entries if entry.kind == "registered"}
 
     @property
+    def aliases(self) -> dict[str, Entry]:
+        """What `champion` and `challenger` name, where they name something."""
+        named = {"champion": self.champion, "challenger": self.challenger}
+        return {alias: entry for alias, entry in named.items() if entry is not None}
+
+    @property
     def champion(self) -> Entry | None:
         """The entry that made the present champion, or None before the first promotion."""
-        return self._champion_among(self.entries)
+        return _champion_among(self.entries)
 
     @property
     def challenger(self) -> Entry | None:
@@ -73,7 +77,7 @@ class State:
 
     def champion_as_of(self, partition: str) -> Entry | None:
         """The champion that training at `partition` continues from: as decided at earlier snapshots."""
-        return self._champion_among([entry for entry in self.entries if entry.partition < partition])
+        return _champion_among([entry for entry in self.entries if entry.partition < partition])
 
     def champion_against(self, candidate: str) -> Entry | None:
         """The champion that a candidate checkpoint is, or was, judged against.
@@ -82,7 +86,7 @@ class State:
         is the same comparison; the present one otherwise.
         """
         judged = next((e for e in self.entries if e.kind in ("promoted", "kept") and e.fingerprint == candidate), None)
-        return self._champion_among([e for e in self.entries if judged is None or e.sequence < judged.sequence])
+        return _champion_among([e for e in self.entries if judged is None or e.sequence < judged.sequence])
 
     def next_snapshot(self, snapshots: Sequence[str]) -> str | None:
         """The first of these snapshots after the last one judged; None where there is none yet."""
@@ -93,15 +97,9 @@ class State:
         """The entry that a judgement led to."""
         return next((entry for entry in self.entries if entry.verdict == fingerprint), None)
 
-    @staticmethod
-    def _champion_among(entries: tuple[Entry, ...] | list[Entry]) -> Entry | None:
-        made = [entry for entry in entries if entry.kind in ("promoted", "rolled_back")]
-        return made[-1] if made else None
 
-
-def journals(store: Store) -> list[Journal]:
-    """The journals of all models in a lake."""
-    return [Journal(store, model) for model in store.folders("journal")]
+def _champion_among(entries: Sequence[Entry]) -> Entry | None:
+    return next((entry for entry in reversed(entries) if entry.kind in ("promoted", "rolled_back")), None)
 
 
 class Journal:
@@ -109,53 +107,40 @@ class Journal:
 
     def __init__(self, store: Store, model: str):
         self.store, self.model = store, model
-
-    @property
-    def folder(self) -> str:
-        return f"journal/{self.model}"
+        self.folder = f"journal/{model}"
 
     def read(self) -> State:
         """All entries so far, in order."""
-        return State(tuple(self._entries()))
+        entries = []
+        for name in self.store.names(self.folder):
+            try:
+                entries.append(Entry(**json.loads(self.store.read(f"{self.folder}/{name}") or b"")))
+            except (ValueError, TypeError) as error:
+                raise LakeError(
+                    f"{self.store.key(self.folder)}/{name} is not a journal entry ({error}); restore it from a backup"
+                ) from error
+        return State(tuple(entries))
 
     def register(self, artifact: Artifact) -> int:
         """The version of a checkpoint; a new one gets the next number, a known one keeps its own."""
-        while True:
-            state = self.read()
-            if artifact.fingerprint in state.versions:
-                return state.versions[artifact.fingerprint]
-            version = len(state.versions) + 1
-            entry = Entry(
-                len(state.entries),
-                "registered",
-                artifact.partition or "",
-                artifact.stage,
-                artifact.fingerprint,
-                version,
-            )
-            if self._append(entry):
-                return version
+
+        def entry(state: State) -> Entry:
+            known = (e for e in state.entries if e.kind == "registered" and e.fingerprint == artifact.fingerprint)
+            named = (artifact.partition or "", artifact.stage, artifact.fingerprint)
+            return next(known, None) or Entry(len(state.entries), "registered", *named, len(state.versions) + 1)
+
+        return self._record(entry).version
 
     def decide(self, kind: Literal["promoted", "kept"], candidate: Artifact, verdict: Artifact, reason: str) -> Entry:
         """Record what a verdict decided about a candidate; the same verdict is recorded once."""
         version = self.register(candidate)
-        while True:
-            state = self.read()
+        named = (verdict.partition or "", candidate.stage, candidate.fingerprint)
+
+        def entry(state: State) -> Entry:
             known = state.verdict(verdict.fingerprint)
-            if known is not None:
-                return known
-            entry = Entry(
-                sequence=len(state.entries),
-                kind=kind,
-                partition=verdict.partition or "",
-                stage=candidate.stage,
-                fingerprint=candidate.fingerprint,
-                version=version,
-                verdict=verdict.fingerprint,
-                reason=reason,
-            )
-            if self._append(entry):
-                return entry
+            return known or Entry(len(state.entries), kind, *named, version, verdict.fingerprint, reason)
+
+        return self._record(entry)
 
     def roll_back(self, reason: str) -> Entry:
         """Return to the champion before the present one, on record.
@@ -163,32 +148,31 @@ class Journal:
         Raises:
             LakeError: if there is no earlier champion to return to.
         """
-        while True:
-            state = self.read()
-            target = state.before
-            if target is None:
+
+        def entry(state: State) -> Entry:
+            if state.before is None:
                 raise LakeError(f"{self.model} has no earlier champion to roll back to; see `tidemill status`")
-            entry = Entry(
+            return replace(
+                state.before,
                 sequence=len(state.entries),
                 kind="rolled_back",
                 partition=max(entry.partition for entry in state.entries),
-                stage=target.stage,
-                fingerprint=target.fingerprint,
-                version=target.version,
+                verdict="",
                 reason=reason,
             )
-            if self._append(entry):
+
+        return self._record(entry)
+
+    def _record(self, entry_after: Callable[[State], Entry]) -> Entry:
+        """Append the entry that a state asks for, unless it is in it; again where another writer was faster."""
+        while True:
+            state = self.read()
+            entry = entry_after(state)
+            name = f"{self.folder}/{entry.sequence:06}.json"
+            if entry in state.entries or self.store.create(name, json.dumps(asdict(entry)).encode()):
                 return entry
 
-    def _append(self, entry: Entry) -> bool:
-        return self.store.create(f"{self.folder}/{entry.sequence:06}.json", json.dumps(asdict(entry)).encode())
 
-    def _entries(self) -> Iterator[Entry]:
-        for name in self.store.names(self.folder):
-            data = self.store.read(f"{self.folder}/{name}")
-            try:
-                yield Entry(**json.loads(data or b""))
-            except (ValueError, TypeError) as error:
-                raise LakeError(
-                    f"{self.store.key(self.folder)}/{name} is not a journal entry ({error}); restore it from a backup"
-                ) from error
+def journals(store: Store) -> list[Journal]:
+    """The journals of all models in a lake."""
+    return [Journal(store, model) for model in store.folders("journal")]

@@ -5,22 +5,22 @@ read. The manifest is written last and only if absent, so that a kill leaves no 
 the loser of a race changes nothing, on disks and on object stores alike.
 """
 
+import itertools
 import json
 import logging
 import os
 import platform
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from resources.artifact import Artifact, Recipe, content_digest, engine_versions
-from resources.build import Build, Launch, Outcome, Progress, silent
+from resources.build import PARTIAL, Build, Launch, Outcome, Progress, launch_plainly, silent
 from resources.errors import LakeError
-from resources.launch import launch_plainly
 from resources.lease import lease
-from resources.store import Store
+from resources.store import Store, write_whole
 
 MANIFEST = "manifest.json"
 SCHEMA = 1
@@ -49,52 +49,37 @@ class Lake:
 
     def find(self, recipe: Recipe) -> Artifact | None:
         """The committed artifact of this recipe, or None; a damaged one is set aside and named."""
-        artifact = self._trusted(f"{recipe.stage}/{recipe.fingerprint}")
+        artifact = self._trusted(recipe.folder)
         return replace(artifact, partition=recipe.partition) if artifact is not None else None
 
     def get(self, fingerprint: str) -> Artifact | None:
         """The committed artifact with this fingerprint, of whatever stage; a damaged one is set aside and named."""
-        for stage in self.stages():
-            artifact = self._trusted(f"{stage}/{fingerprint}")
-            if artifact is not None:
-                return artifact
-        return None
-
-    def _trusted(self, folder: str) -> Artifact | None:
-        artifact = self._read(folder)
-        damage = self._changed(artifact) if artifact is not None else []
-        if artifact is None or not damage:
-            return artifact
-        self.set_aside(artifact, damage)
-        return None
+        found = (self._trusted(f"{stage}/{fingerprint}") for stage in self.stages())
+        return next((artifact for artifact in found if artifact is not None), None)
 
     def stages(self) -> list[str]:
-        return [
-            name
-            for name in self.store.folders("")
-            if not name.startswith(".") and name not in ("aside", "journal", "pins")
-        ]
+        """The stages that have a folder in the lake."""
+        return [name for name in self.store.folders("") if name[0] != "." and name not in ("aside", "journal", "pins")]
 
     def artifacts(self, stage: str | None = None) -> Iterator[Artifact]:
         """All committed artifacts (of one stage), in the order of their names."""
-        for name in [stage] if stage else self.stages():
-            for fingerprint in self.store.folders(name):
-                artifact = self._read(f"{name}/{fingerprint}")
-                if artifact is not None:
-                    yield artifact
+        found = (self._read(folder) for folder in self._folders([stage] if stage else self.stages()))
+        yield from (artifact for artifact in found if artifact is not None)
 
     def manifest(self, artifact: Artifact) -> dict[str, Any]:
         """The artifact's manifest as written at commit."""
-        data = self.store.read(f"{artifact.stage}/{artifact.fingerprint}/{MANIFEST}")
+        data = self.store.read(f"{artifact.folder}/{MANIFEST}")
         if data is None:
-            raise LakeError(
-                f"{artifact.stage} {artifact.fingerprint} has no manifest any more; `tidemill run` rebuilds it"
-            )
+            raise LakeError(f"{artifact.folder} has no manifest any more; `tidemill run` rebuilds it")
         return dict(json.loads(data))
+
+    def size_bytes(self, artifact: Artifact) -> int:
+        """Bytes of all its files."""
+        return sum(int(file["size"]) for file in self.manifest(artifact)["files"])
 
     def age_key(self, artifact: Artifact) -> float:
         """When the artifact was committed, as the store has it, to tell older from newer (seconds since 1970)."""
-        info = self.store.fs.info(self.store.key(f"{artifact.stage}/{artifact.fingerprint}/{MANIFEST}"))
+        info = self.store.fs.info(self.store.key(f"{artifact.folder}/{MANIFEST}"))
         when = info.get("mtime") or info.get("LastModified") or info.get("updated") or info.get("created") or 0.0
         return float(when.timestamp()) if hasattr(when, "timestamp") else float(when)
 
@@ -102,18 +87,21 @@ class Lake:
         """The same artifact with its files on this machine (a remote one is fetched and checked once)."""
         if self.store.is_local:
             return artifact
-        folder = self.home / "cache" / artifact.stage / artifact.fingerprint
-        if not (folder / MANIFEST).exists():
-            source = f"{artifact.stage}/{artifact.fingerprint}"
-            for entry in self.manifest(artifact)["files"]:
-                self.store.fetch(f"{source}/{entry['name']}", folder / entry["name"])
-                if Store(folder).sha256(entry["name"]) != entry["sha256"]:
-                    self.set_aside(artifact, [Damage(artifact, entry["name"], "its bytes differ from the manifest")])
-                    raise LakeError(
-                        f"{source}/{entry['name']} differs from its manifest; it was set aside: run again to rebuild it"
-                    )
-            self.store.fetch(f"{source}/{MANIFEST}", folder / MANIFEST)
-        return replace(artifact, uri=folder.as_uri())
+        cache = Store(self.home / "cache")
+        if not cache.exists(f"{artifact.folder}/{MANIFEST}"):
+            names = [f"{artifact.folder}/{file['name']}" for file in self.manifest(artifact)["files"]]
+            for name in names:
+                self.store.fetch(name, Path(cache.key(name)))
+            damage = self._damage(artifact, cache)
+            if damage:
+                self.set_aside(artifact, damage)
+                raise LakeError(
+                    f"{artifact.folder}/{damage[0].file} differs from its manifest; "
+                    "it was set aside: run again to rebuild it"
+                )
+            manifest = f"{artifact.folder}/{MANIFEST}"
+            self.store.fetch(manifest, Path(cache.key(manifest)))
+        return replace(artifact, uri=cache.uri(artifact.folder))
 
     # building
 
@@ -134,31 +122,25 @@ class Lake:
         found = self.find(recipe)
         if found is not None:
             return found, True
-        folder = f"{recipe.stage}/{recipe.fingerprint}"
-        with lease(
-            self.store, f".leases/{recipe.fingerprint}", finished=lambda: self.store.exists(f"{folder}/{MANIFEST}")
-        ) as is_mine:
+        manifest = f"{recipe.folder}/{MANIFEST}"
+        claim = f".leases/{recipe.fingerprint}"
+        with lease(self.store, claim, finished=lambda: self.store.exists(manifest)) as is_mine:
             found = self.find(recipe)
             if found is not None:
                 return found, True
             if not is_mine:
-                raise LakeError(f"{folder} was finished by another process and then damaged; run again to rebuild it")
-            build = Build(
-                self.store, folder, self._scratch(recipe.fingerprint), recipe.partition, workers, report, launch
-            )
-            build.clear_partial()
-            outcome = run(build)
-            return self._commit(recipe, build, outcome), False
+                raise LakeError(
+                    f"{recipe.folder} was finished by another process and then damaged; run again to rebuild it"
+                )
+            scratch = self._scratch(recipe.fingerprint)
+            build = Build(self.store, recipe.folder, scratch, recipe.partition, workers, report, launch)
+            return self._commit(recipe, build, run(build)), False
 
     def _commit(self, recipe: Recipe, build: Build, outcome: Outcome) -> Artifact:
-        names = [name for name in self.store.names(build.folder) if name != MANIFEST]
+        paths = {name: f"{build.folder}/{name}" for name in self.store.names(build.folder) if name != MANIFEST}
         files = [
-            {
-                "name": name,
-                "size": self.store.size(f"{build.folder}/{name}"),
-                "sha256": self.store.sha256(f"{build.folder}/{name}"),
-            }
-            for name in names
+            {"name": name, "size": self.store.size(path), "sha256": self.store.sha256(path)}
+            for name, path in paths.items()
         ]
         manifest = {
             "schema": SCHEMA,
@@ -191,60 +173,62 @@ class Lake:
         parent = Path(self.store.key(".building")) if self.store.is_local else self.home / "scratch"
         folder = parent / fingerprint
         folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder / PARTIAL, ignore_errors=True)
         return folder
 
     # trust
 
     def verify(self) -> Iterator[Damage | Artifact]:
         """Hash every committed byte: yields each artifact, preceded by what is damaged in it."""
-        for artifact in self.artifacts():
-            yield from self._damage(artifact)
-            yield artifact
+        for folder in self._folders(self.stages()):
+            found = self._parse(folder)
+            if isinstance(found, Artifact):
+                yield from self._damage(found, self.store)
+            if found is not None:
+                yield found
 
     def set_aside(self, artifact: Artifact, damage: Collection[Damage]) -> None:
         """Move a damaged artifact where nothing reads it, and say so."""
-        source = f"{artifact.stage}/{artifact.fingerprint}"
-        target = next(
-            name
-            for n in range(10_000)
-            if not self.store.exists(name := f"aside/{artifact.stage}-{artifact.fingerprint}-{n}")
-        )
+        if not self.store.exists(f"{artifact.folder}/{MANIFEST}"):
+            return  # another process did, and may be building it again in this folder
+        names = (f"aside/{artifact.stage}-{artifact.fingerprint}-{number}" for number in itertools.count())
+        target = next(name for name in names if not self.store.exists(name))
         for entry in damage:
-            log.warning(
-                "%s/%s: %s; the artifact is set aside in %s and will be rebuilt",
-                source,
-                entry.file,
-                entry.reason,
-                target,
-            )
-        self.store.move(source, target)
+            told = f"the artifact is set aside in {target} and will be rebuilt"
+            log.warning("%s/%s: %s; %s", artifact.folder, entry.file, entry.reason, told)
+        self.store.move(artifact.folder, target)
 
-    def _damage(self, artifact: Artifact) -> list[Damage]:
-        folder = f"{artifact.stage}/{artifact.fingerprint}"
+    def _trusted(self, folder: str) -> Artifact | None:
+        artifact = self._read(folder)
+        damage = self._changed(artifact) if artifact is not None else []
+        if artifact is None or not damage:
+            return artifact
+        self.set_aside(artifact, damage)
+        return None
+
+    def _damage(self, artifact: Artifact, store: Store) -> list[Damage]:
+        """What is not as the manifest says, among the artifact's files in a store."""
         found = []
         for entry in self.manifest(artifact)["files"]:
-            name = f"{folder}/{entry['name']}"
-            if not self.store.exists(name):
+            name = f"{artifact.folder}/{entry['name']}"
+            if not store.exists(name):
                 found.append(Damage(artifact, entry["name"], "it is missing"))
-            elif self.store.sha256(name) != entry["sha256"]:
+            elif store.sha256(name) != entry["sha256"]:
                 found.append(Damage(artifact, entry["name"], "its bytes differ from the manifest"))
         return found
 
     def _changed(self, artifact: Artifact) -> list[Damage]:
         """Damage since the files were last hashed: cheap while size and time stamps are as they were."""
         if not self.store.is_local:
-            folder = f"{artifact.stage}/{artifact.fingerprint}"
-            wrong = [
-                e["name"]
-                for e in self.manifest(artifact)["files"]
-                if self.store.size(f"{folder}/{e['name']}") != e["size"]
-            ]
+            sizes = {entry["name"]: entry["size"] for entry in self.manifest(artifact)["files"]}
+            wrong = [name for name, size in sizes.items() if self.store.size(f"{artifact.folder}/{name}") != size]
             return [Damage(artifact, name, "its size differs from the manifest") for name in wrong]
-        if self._stamp_file(artifact).exists() and json.loads(self._stamp_file(artifact).read_text()) == self._stats(
-            artifact
-        ):
-            return []
-        damage = self._damage(artifact)
+        try:
+            if json.loads(self._stamp_file(artifact).read_bytes()) == self._stats(artifact):
+                return []
+        except FileNotFoundError:
+            pass  # never stamped, or a file is gone
+        damage = self._damage(artifact, self.store)
         if not damage:
             self._stamp(artifact)
         return damage
@@ -252,26 +236,27 @@ class Lake:
     def _stamp_file(self, artifact: Artifact) -> Path:
         return self.home / "trusted" / f"{artifact.fingerprint}.json"
 
-    def _stats(self, artifact: Artifact) -> dict[str, list[int] | None]:
-        stats: dict[str, list[int] | None] = {}
-        for name in [*(entry["name"] for entry in self.manifest(artifact)["files"]), MANIFEST]:
-            try:
-                info = os.stat(artifact.path / name)
-            except FileNotFoundError:
-                stats[name] = None
-            else:
-                stats[name] = [info.st_size, info.st_mtime_ns]
-        return stats
+    def _stats(self, artifact: Artifact) -> dict[str, list[int]]:
+        names = [*(entry["name"] for entry in self.manifest(artifact)["files"]), MANIFEST]
+        found = {name: os.stat(artifact.path / name) for name in names}
+        return {name: [info.st_size, info.st_mtime_ns] for name, info in found.items()}
 
     def _stamp(self, artifact: Artifact) -> None:
         if self.store.is_local:
-            path = self._stamp_file(artifact)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_suffix(f".{os.getpid()}")
-            partial.write_text(json.dumps(self._stats(artifact)))
-            os.replace(partial, path)
+            write_whole(self._stamp_file(artifact), json.dumps(self._stats(artifact)).encode())
+
+    def _folders(self, stages: Iterable[str]) -> Iterator[str]:
+        return (f"{stage}/{fingerprint}" for stage in stages for fingerprint in self.store.folders(stage))
 
     def _read(self, folder: str) -> Artifact | None:
+        """The artifact in a folder, if it is one; set aside where its manifest is none."""
+        found = self._parse(folder)
+        if isinstance(found, Damage):
+            self.set_aside(found.artifact, [found])
+            return None
+        return found
+
+    def _parse(self, folder: str) -> Artifact | Damage | None:
         data = self.store.read(f"{folder}/{MANIFEST}")
         if data is None:
             return None
@@ -289,5 +274,4 @@ class Lake:
         except (ValueError, KeyError, TypeError) as error:
             stage, fingerprint = folder.split("/")
             broken = Artifact(stage, None, fingerprint, "", self.store.uri(folder))
-            self.set_aside(broken, [Damage(broken, MANIFEST, f"it is not a manifest ({error})")])
-            return None
+            return Damage(broken, MANIFEST, f"it is not a manifest ({error})")

@@ -50,14 +50,8 @@ def lease(store: Store, name: str, *, finished: Callable[[], bool]) -> Iterator[
 
 def _claim(token: str) -> bytes:
     me = psutil.Process()
-    owner = {
-        "token": token,
-        "host": socket.gethostname(),
-        "pid": me.pid,
-        "started": me.create_time(),
-        "beat": time.time(),
-    }
-    return json.dumps(owner).encode()
+    process = {"host": socket.gethostname(), "pid": me.pid, "started": me.create_time()}
+    return json.dumps({"token": token, **process, "beat": time.time()}).encode()
 
 
 def _owner(data: bytes | None) -> dict[str, Any]:
@@ -68,11 +62,9 @@ def _owner(data: bytes | None) -> dict[str, Any]:
 
 
 def _is_abandoned(data: bytes | None) -> bool:
-    if data is None:
-        return False
     owner = _owner(data)
-    if not owner:
-        return True
+    if data is None or not owner:
+        return data is not None  # what nobody can read is nobody's
     if owner["host"] != socket.gethostname():
         return bool(time.time() - owner["beat"] > EXPIRES_S)
     try:

@@ -6,26 +6,13 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Sequence
 
-POLL_S = 0.5
 PR_SET_PDEATHSIG = 1
 
 
-def exit_with_parent(parent: int) -> None:
-    """Watch the process that started this one from a thread, and end with it."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(POLL_S)
-        os._exit(1)
-
-    threading.Thread(target=watch, name="lifeline", daemon=True).start()
-
-
 def exit_with_pool() -> None:
-    """The same for a worker of a process pool, whose parent on record is a fork server that would live on."""
+    """In a child of `multiprocessing`: end with the process that asked for it, though a fork server may live on."""
     owner = multiprocessing.parent_process()
 
     def watch() -> None:

@@ -40,9 +40,7 @@ def find_model(lake: Lake, reference: str) -> RegisteredModel:
         raise SpecError(f"{reference}: there is no registered model {parts['name']!r}{hint}")
     state = known[parts["name"]].read()
     versions = {str(version): fingerprint for fingerprint, version in state.versions.items()}
-    for alias, entry in (("champion", state.champion), ("challenger", state.challenger)):
-        if entry is not None:
-            versions[alias] = entry.fingerprint
+    versions.update({alias: entry.fingerprint for alias, entry in state.aliases.items()})
     fingerprint = versions.get(parts["which"])
     if fingerprint is None:
         raise SpecError(f"{reference}: {parts['name']} has no {parts['which']!r}; it has {', '.join(versions)}")

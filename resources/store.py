@@ -8,7 +8,13 @@ from pathlib import Path
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-CHUNK_BYTES = 1 << 20
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a local file over the one that is there, if any; readers see the old or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    partial.write_bytes(data)
+    os.replace(partial, path)
 
 
 class Store:
@@ -85,14 +91,11 @@ class Store:
         return True
 
     def replace(self, name: str, data: bytes) -> None:
-        """Write a small file over the one that is there; readers see the old one or the new one, never a part."""
-        if not self.is_local:
+        """Write a small file over the one that is there, whole."""
+        if self.is_local:
+            write_whole(Path(self.key(name)), data)
+        else:
             self.fs.pipe_file(self.key(name), data)
-            return
-        target = Path(self.key(name))
-        partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-        partial.write_bytes(data)
-        os.replace(partial, target)
 
     def remove(self, name: str) -> None:
         """Delete a file or a folder with all that is in it; nothing happens where it is not."""
@@ -113,9 +116,7 @@ class Store:
     def folders(self, folder: str) -> list[str]:
         """Names of the folders directly in a folder, sorted."""
         self.fs.invalidate_cache()
-        if not self.exists(folder):
-            return []
-        listed = self.fs.ls(self.key(folder), detail=True)
+        listed = self.fs.ls(self.key(folder), detail=True) if self.exists(folder) else []
         return sorted(entry["name"].rstrip("/").rsplit("/", 1)[-1] for entry in listed if entry["type"] == "directory")
 
     def size(self, name: str) -> int | None:
@@ -126,7 +127,4 @@ class Store:
 
     def sha256(self, name: str) -> str:
         with self.fs.open(self.key(name), "rb") as handle:
-            digest = hashlib.sha256()
-            while chunk := handle.read(CHUNK_BYTES):
-                digest.update(chunk)
-        return digest.hexdigest()
+            return hashlib.file_digest(handle, "sha256").hexdigest()

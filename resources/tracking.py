@@ -1,12 +1,14 @@
 """MLflow as a projection of the lake: one finished run per artifact, versions and aliases from the journal.
 
 Everything here can be made again from manifests and journal, so a kill at any moment, or the loss
-of the whole database, costs nothing but the time to write it again.
+of the whole database, costs nothing but the time to write it again. As a program,
+`python -m resources.tracking FILE` makes the database.
 """
 
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import sqlite3
 import subprocess
@@ -16,6 +18,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from resources.artifact import Artifact
@@ -24,10 +27,12 @@ from resources.journal import State
 from resources.lake import Lake
 
 if TYPE_CHECKING:
+    from mlflow.entities import Run
     from mlflow.tracking import MlflowClient
 
 FINGERPRINT_TAG = "tidemill.fingerprint"
-PARAM_CHARACTERS = 500
+# What MLflow takes of one parameter, and in one call.
+PARAM_CHARACTERS, BATCH_PARAMS, BATCH_METRICS = 500, 100, 1000
 QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 
 
@@ -38,6 +43,10 @@ class Projection:
     finished: frozenset[str]
     versions: int
     aliases: Mapping[str, int]
+
+    def follows(self, state: State) -> bool:
+        """Whether the registry says what the journal says."""
+        return self.versions == len(state.versions) and self.aliases == _aliases(state)
 
 
 class Tracking:
@@ -67,16 +76,13 @@ class Tracking:
                 "select count(*) from model_version_tags where name = ? and key = ?", (self.model, FINGERPRINT_TAG)
             )
             aliases = db.execute("select alias, version from registered_model_aliases where name = ?", (self.model,))
-            return Projection(frozenset(row[0] for row in finished), versions.fetchone()[0], dict(aliases.fetchall()))
+            places = {alias: int(version) for alias, version in aliases}
+            return Projection(frozenset(row[0] for row in finished), versions.fetchone()[0], places)
 
     def is_behind(self, artifacts: Collection[Artifact], state: State) -> bool:
         """Whether MLflow lacks something that lake and journal have."""
         now = self.projection()
-        return (
-            any(artifact.fingerprint not in now.finished for artifact in artifacts)
-            or now.versions != len(state.versions)
-            or {name: int(version) for name, version in now.aliases.items()} != _aliases(state)
-        )
+        return not now.follows(state) or any(artifact.fingerprint not in now.finished for artifact in artifacts)
 
     # writing
 
@@ -90,7 +96,7 @@ class Tracking:
             return None
         self.home.mkdir(parents=True, exist_ok=True)
         return subprocess.Popen(
-            [sys.executable, "-m", "resources.tracking_schema", str(self.database)],
+            [sys.executable, "-m", "resources.tracking", str(self.database)],
             env={**os.environ, **QUIET},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -123,34 +129,23 @@ class Tracking:
         """The id of the artifact's one run: found, completed after a kill, or made."""
         with self._locked():
             run = self._find(artifact.fingerprint)
-            if run is not None and run.info.status == "FINISHED":
-                return str(run.info.run_id)
             if run is None:
-                run = self.client.create_run(
-                    self._experiment(),
-                    run_name=f"{artifact.stage} {artifact.partition}",
-                    tags=_tags(artifact, dagster_run),
-                )
-            run_id = str(run.info.run_id)
-            # Points carry the run's start as their time: written again after a kill, they are the same points.
-            self._log(
-                run_id,
-                int(run.info.start_time),
-                artifact,
-                manifest,
-                {**_numbers(artifact.stats), **metrics},
-                series,
-                seconds,
-            )
-            for title, png in plots.items():
-                self._log_plot(run_id, title, png)
-            self.client.set_terminated(run_id)
-            return run_id
+                name, tags = f"{artifact.stage} {artifact.partition}", _tags(artifact, dagster_run)
+                run = self.client.create_run(self._experiment(), run_name=name, tags=tags)
+            elif run.info.status == "FINISHED":
+                return str(run.info.run_id)
+            curves = {name: [(0, value)] for name, value in {**_numbers(artifact.stats), **metrics}.items()}
+            if seconds is not None:
+                curves["seconds"] = [(0, seconds)]
+            self._log(run, artifact, manifest, {**curves, **series})
+            self._log_plots(run, plots)
+            self.client.set_terminated(run.info.run_id)
+            return str(run.info.run_id)
 
     def follow(self, state: State, lake: Lake) -> None:
         """Make the registry say what the journal says: the same versions in the same order, the same aliases."""
         now = self.projection()
-        if now.versions == len(state.versions) and dict(now.aliases) == _aliases(state):
+        if now.follows(state):
             return
         from mlflow.exceptions import MlflowException
 
@@ -183,66 +178,49 @@ class Tracking:
         found = self.client.get_experiment_by_name(self.model)
         if found is not None:
             return str(found.experiment_id)
-        return str(
-            self.client.create_experiment(self.model, artifact_location=(self.home / "mlruns").resolve().as_uri())
-        )
+        place = (self.home / "mlruns").resolve().as_uri()
+        return str(self.client.create_experiment(self.model, artifact_location=place))
 
-    def _find(self, fingerprint: str) -> Any:
-        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as db:
-            rows = db.execute(
-                "select r.run_uuid from tags t join runs r on r.run_uuid = t.run_uuid"
-                " where t.key = ? and t.value = ? and r.lifecycle_stage = 'active' order by r.start_time",
-                (FINGERPRINT_TAG, fingerprint),
-            ).fetchall()
-        return self.client.get_run(rows[0][0]) if rows else None
+    def _find(self, fingerprint: str) -> Run | None:
+        """The artifact's run, under whichever of the home's models it was made."""
+        query = f"tags.`{FINGERPRINT_TAG}` = '{fingerprint}'"
+        models = [experiment.experiment_id for experiment in self.client.search_experiments()]
+        found = self.client.search_runs(models, query, max_results=1, order_by=["attributes.start_time"])
+        return next(iter(found), None)
 
     def _log(
         self,
-        run_id: str,
-        started_ms: int,
+        run: Run,
         artifact: Artifact,
         manifest: Mapping[str, Any],
-        metrics: Mapping[str, float],
         series: Mapping[str, Sequence[tuple[int, float]]],
-        seconds: float | None,
     ) -> None:
-        from mlflow.data.dataset_source_registry import resolve_dataset_source
-        from mlflow.data.meta_dataset import MetaDataset
-        from mlflow.entities import DatasetInput, InputTag, Metric, Param
+        from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 
+        run_id = run.info.run_id
+        # Points carry the run's start as their time: written again after a kill, they are the same points.
+        began = int(run.info.start_time)
+        points = [Metric(name, float(value), began, step) for name, curve in series.items() for step, value in curve]
         params = [Param(name, str(value)[:PARAM_CHARACTERS]) for name, value in _flat(manifest["config"]) if name]
-        points = [Metric(name, float(value), started_ms, 0) for name, value in metrics.items()]
-        points += [
-            Metric(name, float(value), started_ms, step) for name, curve in series.items() for step, value in curve
-        ]
-        if seconds is not None:
-            points.append(Metric("seconds", seconds, started_ms, 0))
-        for start in range(0, max(len(points), 1), 1000):
-            self.client.log_batch(
-                run_id, metrics=points[start : start + 1000], params=params[:100] if start == 0 else []
-            )
+        self.client.log_batch(run_id, params=params[:BATCH_PARAMS])
+        for start in range(0, len(points), BATCH_METRICS):
+            self.client.log_batch(run_id, metrics=points[start : start + BATCH_METRICS])
         datasets = []
         for parent in manifest["parents"]:
-            source = resolve_dataset_source(
-                artifact.uri.replace(
-                    f"{artifact.stage}/{artifact.fingerprint}", f"{parent['stage']}/{parent['fingerprint']}"
-                )
-            )
-            dataset = MetaDataset(  # type: ignore[abstract]
-                source, name=f"{parent['stage']} {parent['partition']}", digest=parent["digest"][:32]
-            )
-            datasets.append(DatasetInput(dataset._to_mlflow_entity(), [InputTag("mlflow.data.context", "input")]))
+            name, folder = f"{parent['stage']} {parent['partition']}", f"{parent['stage']}/{parent['fingerprint']}"
+            source = json.dumps({"uri": artifact.uri.replace(artifact.folder, folder)})
+            dataset = Dataset(name, parent["digest"][:32], source_type="lake", source=source)
+            datasets.append(DatasetInput(dataset, [InputTag("mlflow.data.context", "input")]))
         if datasets:
             self.client.log_inputs(run_id, datasets=datasets)
         self.client.log_dict(run_id, dict(manifest), "manifest.json")
 
-    def _log_plot(self, run_id: str, title: str, png: bytes) -> None:
-        folder = self.home / "tmp"
-        folder.mkdir(exist_ok=True)
-        path = folder / f"{title.replace(' ', '_')}.png"
-        path.write_bytes(png)
-        self.client.log_artifact(run_id, str(path), "plots")
-        path.unlink()
+    def _log_plots(self, run: Run, plots: Mapping[str, bytes]) -> None:
+        with TemporaryDirectory() as folder:
+            for title, png in plots.items():
+                path = Path(folder, f"{title.replace(' ', '_')}.png")
+                path.write_bytes(png)
+                self.client.log_artifact(run.info.run_id, str(path), "plots")
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -255,8 +233,7 @@ class Tracking:
 
 
 def _aliases(state: State) -> dict[str, int]:
-    entries = {"champion": state.champion, "challenger": state.challenger}
-    return {alias: entry.version for alias, entry in entries.items() if entry is not None}
+    return {alias: entry.version for alias, entry in state.aliases.items()}
 
 
 def _tags(artifact: Artifact, dagster_run: str) -> dict[str, str]:
@@ -267,8 +244,9 @@ def _tags(artifact: Artifact, dagster_run: str) -> dict[str, str]:
         "tidemill.digest": artifact.digest,
         "tidemill.parents": " ".join(artifact.parents),
         "tidemill.folder": artifact.uri,
+        "tidemill.dagster_run": dagster_run,
     }
-    return {**tags, "tidemill.dagster_run": dagster_run} if dagster_run else tags
+    return {name: value for name, value in tags.items() if value}
 
 
 def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -283,3 +261,23 @@ def _numbers(stats: Mapping[str, Any]) -> dict[str, float]:
     """The numeric counts of an artifact by dotted name; MLflow allows fewer characters in a name than we do."""
     flat = {"".join(c if c.isalnum() or c in "_-. " else "_" for c in name): value for name, value in _flat(stats)}
     return {name: float(value) for name, value in flat.items() if isinstance(value, int | float)}
+
+
+def make_database(target: Path) -> None:
+    """Write MLflow's schema to a temporary file and put it in place whole, once however many ask."""
+    with target.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if target.exists():
+            return
+        for leftover in target.parent.glob(f"{target.name}.making*"):
+            leftover.unlink()
+        partial = target.with_name(f"{target.name}.making")
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+        store = SqlAlchemyStore(f"sqlite:///{partial.resolve()}", (target.parent / "mlruns").resolve().as_uri())  # type: ignore[no-untyped-call]
+        store.engine.dispose()
+        os.replace(partial, target)
+
+
+if __name__ == "__main__":
+    make_database(Path(sys.argv[1]))

@@ -51,7 +51,7 @@ def repair_characters(text: str, *, repair_mojibake: bool = True) -> Repaired:
         before = text
         text = _LINE_ENDS.sub("\n", text)
         if repair_mojibake and not text.isascii():  # first: mojibake is partly made of C1 controls and odd spaces
-            lines = [(line if is_code else _mend(line), line) for line, is_code in lines_of(text)]
+            lines = [(_mend(line, is_code), line) for line, is_code in lines_of(text)]
             mended += sum(new != old for new, old in lines)
             text = "\n".join(new for new, _ in lines)
         for pattern in (_TERMINAL_ESCAPES, _INVISIBLE, _STRAY_JOINER):
@@ -84,5 +84,5 @@ def tidy_lines(text: str, max_blank_lines: int) -> str:
     return "\n".join(kept).strip("\n").rstrip()
 
 
-def _mend(line: str) -> str:
-    return line if line.isascii() else ftfy.fix_text(line, _FTFY)
+def _mend(line: str, is_code: bool) -> str:
+    return line if is_code or line.isascii() else ftfy.fix_text(line, _FTFY)

@@ -1,8 +1,6 @@
 """What the spec says about cleaning."""
 
-from typing import Self
-
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from assets.config import Config
 from assets.pii import PII_KINDS, PiiKind
@@ -25,11 +23,3 @@ class CleanConfig(Config):
     """Share of a host's pages above which a short line is boilerplate (a menu's entries), in (0, 1]; 1 removes none."""
     pii: tuple[PiiKind, ...] = PII_KINDS
     """Kinds of personal data to mask: email, phone, ip, card, iban, key; an empty list masks nothing."""
-    mask_examples: bool = False
-    """Whether addresses under domains reserved for examples (example.com) and example keys are masked too."""
-
-    @model_validator(mode="after")
-    def _kinds_are_distinct(self) -> Self:
-        if len(set(self.pii)) < len(self.pii):
-            raise ValueError(f"pii: a kind is named twice in {list(self.pii)}; name each once")
-        return self

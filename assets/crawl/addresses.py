@@ -5,18 +5,20 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
 from twisted.internet.interfaces import IHostnameResolver, IResolutionReceiver
+from twisted.python.components import proxyForInterface
 from zope.interface import implementer
 
 NAT64 = ip_network("64:ff9b::/96")
+# 6to4 and Teredo lead to IPv4 addresses that others choose.
+TUNNELS = (ip_network("2002::/16"), ip_network("2001::/32"))
 # Azure's metadata and platform service answers at a public address (its "WireServer").
-METADATA = frozenset({ip_address("168.63.129.16")})
+METADATA = ip_network("168.63.129.16/32")
 
 
 class AddressPolicy:
-    """Refuses private, loopback, link-local, multicast and metadata addresses unless a network is allowed.
+    """Refuses private, loopback, link-local, multicast, tunnel and metadata addresses unless a network is allowed.
 
-    IPv6 addresses that carry an IPv4 address (mapped, 6to4, Teredo, NAT64) are judged by what
-    they carry too.
+    An IPv6 address that stands for an IPv4 address (mapped, NAT64) is judged by that.
     """
 
     def __init__(self, allowed: Collection[str] = ()):
@@ -28,14 +30,12 @@ class AddressPolicy:
             parsed = ip_address(address.partition("%")[0])
         except ValueError:
             return False
-        return all(self._permits(each) for each in (parsed, *_carried(parsed)))
-
-    def _permits(self, address: IPv4Address | IPv6Address) -> bool:
-        if any(address in network for network in self.allowed):
+        if isinstance(parsed, IPv6Address) and (parsed.ipv4_mapped or parsed in NAT64):
+            parsed = IPv4Address(int(parsed) & 0xFFFFFFFF)
+        if any(parsed in network for network in self.allowed):
             return True
-        if isinstance(address, IPv6Address) and _carried(address):
-            return True  # the address that it carries decides
-        return address.is_global and not address.is_multicast and address not in METADATA
+        is_refused = any(parsed in network for network in (*TUNNELS, METADATA))
+        return parsed.is_global and not parsed.is_multicast and not is_refused
 
 
 def is_refused_literal(host: str, policy: AddressPolicy) -> bool:
@@ -45,14 +45,6 @@ def is_refused_literal(host: str, policy: AddressPolicy) -> bool:
     except ValueError:
         return False
     return not policy.permits(address)
-
-
-def _carried(address: IPv4Address | IPv6Address) -> list[IPv4Address]:
-    if isinstance(address, IPv4Address):
-        return []
-    teredo = address.teredo
-    nat64 = IPv4Address(int(address) & 0xFFFFFFFF) if address in NAT64 else None
-    return [found for found in (address.ipv4_mapped, address.sixtofour, teredo and teredo[1], nat64) if found]
 
 
 @implementer(IHostnameResolver)  # type: ignore[misc, unused-ignore]
@@ -84,19 +76,13 @@ class CheckedResolver:
         return self.resolver.resolveHostName(checked, address.strip("[]"), int(port), addressTypes, transportSemantics)
 
 
-@implementer(IResolutionReceiver)  # type: ignore[misc, unused-ignore]
-class _CheckedReceiver:
+class _CheckedReceiver(proxyForInterface(IResolutionReceiver, "receiver")):  # type: ignore[misc, unused-ignore]
     def __init__(self, receiver: Any, owner: CheckedResolver, host: str):
-        self.receiver, self.owner, self.host = receiver, owner, host
-
-    def resolutionBegan(self, resolution: Any) -> None:  # noqa: N802
-        self.receiver.resolutionBegan(resolution)
+        super().__init__(receiver)
+        self.owner, self.host = owner, host
 
     def addressResolved(self, address: Any) -> None:  # noqa: N802
         if self.owner.policy.permits(address.host):
             self.receiver.addressResolved(address)
         else:
             self.owner.refused.add(self.host)
-
-    def resolutionComplete(self) -> None:  # noqa: N802
-        self.receiver.resolutionComplete()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from io import BytesIO
+from pathlib import Path
 from typing import BinaryIO
 
 from warcio.statusandheaders import StatusAndHeaders
@@ -24,8 +25,6 @@ PROFILE = "http://netpreserve.org/warc/1.1/revisit"
 # Transfer headers that no longer hold for the stored body keep their value under Common Crawl's names.
 RENAMED = {"content-encoding": "X-Crawler-Content-Encoding", "transfer-encoding": "X-Crawler-Transfer-Encoding"}
 
-End = tuple[str, int] | None
-
 
 class Archive:
     """The WARC files of one build: the open one grows in scratch, and is put in place when it is full.
@@ -35,7 +34,14 @@ class Archive:
     Records carry `date`, or else the time when they were written.
     """
 
-    def __init__(self, build: Build, full_bytes: int, about: Mapping[str, str], last: End, date: str | None = None):
+    def __init__(
+        self,
+        build: Build,
+        full_bytes: int,
+        about: Mapping[str, str],
+        last: tuple[str, int] | None,
+        date: str | None = None,
+    ):
         self.build, self.full_bytes, self.about, self.date = build, full_bytes, about, date
         self.snapshot = f"{build.partition}"
         self.folder = build.scratch / "warc"
@@ -48,32 +54,34 @@ class Archive:
                 part.unlink()
         if last is not None:
             self.number = int(name.partition(".")[0]) + build.has(last[0])
-            part = self.folder / self._name
-            if part.exists():
-                if part.stat().st_size < last[1]:
+            if self._part.exists():
+                if self._part.stat().st_size < last[1]:
                     raise BuildError(
-                        f"{part} is shorter than its ledger says (a power cut?); delete {build.scratch} and run again"
+                        f"{self._part} is shorter than its ledger says (a power cut?); "
+                        f"delete {build.scratch} and run again"
                     )
-                os.truncate(part, last[1])
+                os.truncate(self._part, last[1])
+
+    @property
+    def _part(self) -> Path:
+        return self.folder / f"{self.number:05}.warc.gz"
 
     def roll(self) -> None:
         """Begin a new file if this one is full; only when the ledger knows every record in it."""
-        part = self.folder / self._name
-        if part.exists() and part.stat().st_size >= self.full_bytes:
+        if self._part.exists() and self._part.stat().st_size >= self.full_bytes:
             self.close()
             self.number += 1
 
     def close(self) -> None:
         """Put the open file in place."""
-        part = self.folder / self._name
         if self._file is not None:
             self._file.close()
             self._file = None
-        if part.exists():
-            with self.build.file(f"warc/{self._name}") as path:
+        if self._part.exists():
+            with self.build.file(f"warc/{self._part.name}") as path:
                 # A second name for the same file: a kill before it is in place must not lose the first.
-                os.link(part, path)
-            part.unlink()
+                os.link(self._part, path)
+            self._part.unlink()
 
     def keep(self, url: str, record: Record, sha256: str) -> Capture:
         """Write a document under `url`: as a fetched page, its payload decoded (see `RENAMED`), or as a resource."""
@@ -82,7 +90,9 @@ class Archive:
             http = _http_headers(record.status, record.headers, len(record.payload))
         else:
             warc["Content-Type"] = record.content_type
-        place = self._append(record.kind, url, warc, record.date or self.date, record.payload, http)
+        if record.date:
+            warc["WARC-Date"] = record.date
+        place = self._append(record.kind, url, warc, record.payload, http)
         etag, modified = header(record.headers, "ETag"), header(record.headers, "Last-Modified")
         about = (record.kind, record.status, record.content_type, sha256, etag, modified)
         return Capture(document_id(url, self.snapshot), url, self.snapshot, *about, *place)
@@ -96,8 +106,7 @@ class Archive:
             "WARC-Refers-To-Target-URI": url,
             "WARC-Refers-To-Date": original_date,
         }
-        http = _http_headers(status, headers, None)
-        file, offset, length = self._append("revisit", url, warc, self.date, b"", http)
+        file, offset, length = self._append("revisit", url, warc, b"", _http_headers(status, headers, None))
         return replace(
             original,
             id=document_id(url, self.snapshot),
@@ -112,56 +121,35 @@ class Archive:
             length=length,
         )
 
-    @property
-    def _name(self) -> str:
-        return f"{self.number:05}.warc.gz"
-
     def _append(
-        self,
-        kind: str,
-        url: str,
-        headers: Mapping[str, str],
-        date: str | None,
-        body: bytes,
-        http: StatusAndHeaders | None,
+        self, kind: str, url: str, warc: Mapping[str, str], body: bytes, http: StatusAndHeaders | None
     ) -> tuple[str, int, int]:
         """Write one gzip member behind the others, and say where: file, offset, length. It is there on return."""
-        part = self.folder / self._name
         if self._file is None:
-            is_new = not part.exists()
-            self._file = part.open("wb" if is_new else "ab")
-            if is_new:
-                fields = {"WARC-Filename": part.name, "Content-Type": "application/warc-fields"}
-                about = "".join(f"{key}: {value}\r\n" for key, value in self.about.items()).encode()
-                self._file.write(
-                    _member("warcinfo", "", f"{self.snapshot} {part.name}", fields, self.date, about, None)
-                )
-        member = _member(kind, url, f"{self.snapshot} {url}", headers, date, body, http)
+            self._file = self._part.open("ab")
+            if not self._file.tell():
+                fields = {"WARC-Filename": self._part.name, "Content-Type": "application/warc-fields"}
+                about = "".join(f"{key}: {value}\r\n" for key, value in self.about.items())
+                self._file.write(self._member("warcinfo", "", fields, about.encode(), None))
+        member = self._member(kind, url, warc, body, http)
         offset = self._file.tell()
         self._file.write(member)
         self._file.flush()
-        return f"warc/{part.name}", offset, len(member)
+        return f"warc/{self._part.name}", offset, len(member)
 
-
-def _member(
-    kind: str,
-    url: str,
-    identity: str,
-    headers: Mapping[str, str],
-    date: str | None,
-    body: bytes,
-    http: StatusAndHeaders | None,
-) -> bytes:
-    plain = BytesIO()
-    writer = WARCWriter(plain, gzip=False, warc_version="WARC/1.1")
-    fields = {"WARC-Record-ID": f"<urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, identity)}>", **headers}
-    fields["WARC-Date"] = date or writer.curr_warc_date()
-    record = writer.create_warc_record(
-        url, kind, payload=BytesIO(body), length=len(body), http_headers=http, warc_headers_dict=fields
-    )
-    writer.write_record(record)
-    squeezer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, zlib.MAX_WBITS | 16)
-    return squeezer.compress(plain.getvalue()) + squeezer.flush()
+    def _member(
+        self, kind: str, url: str, warc: Mapping[str, str], body: bytes, http: StatusAndHeaders | None
+    ) -> bytes:
+        plain = BytesIO()
+        writer = WARCWriter(plain, gzip=False, warc_version="WARC/1.1")
+        identity = uuid.uuid5(uuid.NAMESPACE_URL, f"{self.snapshot} {url or self._part.name}")
+        fields = {"WARC-Record-ID": f"<urn:uuid:{identity}>", **warc}
+        fields.setdefault("WARC-Date", self.date or writer.curr_warc_date())
+        record = writer.create_warc_record(
+            url, kind, payload=BytesIO(body), length=len(body), http_headers=http, warc_headers_dict=fields
+        )
+        writer.write_record(record)
+        return zlib.compress(plain.getvalue(), GZIP_LEVEL, zlib.MAX_WBITS | 16)
 
 
 def _http_headers(status: int, headers: Headers, length: int | None) -> StatusAndHeaders:

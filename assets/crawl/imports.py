@@ -1,24 +1,29 @@
 """Files of documents enter where a crawl does: the same WARC records, index, accounting and digest."""
 
 import hashlib
+import posixpath
 from collections.abc import Iterator
+from glob import has_magic
 from itertools import islice
 from typing import IO
 
+import fsspec
+from fsspec.core import OpenFile, url_to_fs
+
 from assets.crawl.archive import Archive
 from assets.crawl.config import CrawlConfig
-from assets.crawl.files import SourceFile, source_files
 from assets.crawl.index import write_index
 from assets.crawl.ledger import LEDGER, Ledger
 from assets.crawl.pages import media_type, opt_out, read_page
-from assets.crawl.records import BadRecord, Record, Rows
-from assets.crawl.sources import JsonlSource, RowSource, WarcSource
+from assets.crawl.records import Read, Record, read_jsonl, read_parquet
+from assets.crawl.sources import RowSource, WarcSource
 from assets.crawl.urls import canonical_url
 from assets.crawl.warc_records import read_warc
 from resources.build import Build, Outcome, Progress
 from resources.errors import InputError
 
 BATCH = 200
+LISTS = (".paths", ".paths.gz")
 
 
 def import_records(build: Build, config: CrawlConfig, source: WarcSource | RowSource) -> Outcome:
@@ -32,8 +37,8 @@ def import_records(build: Build, config: CrawlConfig, source: WarcSource | RowSo
     try:
         importer = _Importer(build, config, source, ledger)
         files = source_files(source)
-        for file in files:
-            importer.read(file)
+        for name, file in files.items():
+            importer.read(name, file)
         importer.archive.close()
         outcome = write_index(build, ledger, {"files": len(files)})
     finally:
@@ -54,41 +59,49 @@ class _Importer:
         date = f"{build.partition}T00:00:00Z"
         self.archive = Archive(build, config.warc_bytes, about, ledger.last_record(), date)
 
-    def read(self, file: SourceFile) -> None:
+    def read(self, name: str, file: OpenFile) -> None:
         """Enter a file's records, from the one after the last that an attempt before has entered."""
-        done, is_done = self.ledger.progress(file.name)
+        done, is_done = self.ledger.progress(name)
         if is_done:
             return
-        with file.open(self.source) as stream:
+        try:
+            stream = file.open()
+        except OSError as error:
+            raise InputError(f"crawl.source.paths: {file.path} cannot be read ({error})") from error
+        with stream:
             rest = islice(enumerate(self._records(stream), start=1), done, None)
             while batch := list(islice(rest, BATCH)):
                 self.archive.roll()
-                with self.ledger.transaction():
+                done = batch[-1][0]
+                with self.ledger.db:
                     for number, record in batch:
-                        self._enter(f"file:{file.name}#{number}", record)
-                    self.ledger.note_progress(file.name, batch[-1][0], is_done=False)
+                        self._enter(f"file:{name}#{number}", record)
+                    self.ledger.note_progress(name, done, is_done=False)
                 self.build.report(Progress("crawl", self.ledger.counts()[0], None, "records"))
-        self.ledger.note_progress(file.name, done, is_done=True)
+        with self.ledger.db:
+            self.ledger.note_progress(name, done, is_done=True)
 
-    def _records(self, stream: IO[bytes]) -> Iterator[Record | BadRecord]:
+    def _records(self, stream: IO[bytes]) -> Iterator[Read]:
         limit = self.config.limits.size_bytes
         if isinstance(self.source, WarcSource):
             return read_warc(stream, limit)
-        rows = Rows(self.source.columns, limit, self.config.session_parameters)
-        return rows.read_jsonl(stream) if isinstance(self.source, JsonlSource) else rows.read_parquet(stream)
+        read = read_jsonl if self.source.kind == "jsonl" else read_parquet
+        return read(stream, self.source.columns, limit)
 
-    def _enter(self, name: str, record: Record | BadRecord) -> None:
-        url = None
-        if isinstance(record, Record):
+    def _enter(self, name: str, record: Read) -> None:
+        """Keep a record under its URL, or drop it under its name."""
+        if isinstance(record, str):
+            reason = record
+        else:
             url = name if record.url is None else canonical_url(record.url, self.config.session_parameters)
-        reason = record.reason if isinstance(record, BadRecord) else self._refusal(record, url)
-        if reason or isinstance(record, BadRecord) or url is None:
-            self.ledger.enter(name)
-            self.ledger.drop(name, reason)
-            return
-        self.ledger.enter(url)
-        capture = self.archive.keep(url, record, hashlib.sha256(record.payload).hexdigest())
-        self.ledger.keep(capture, len(record.payload))
+            reason = self._refusal(record, url)
+            if url is not None and not reason:
+                self.ledger.enter(url)
+                capture = self.archive.keep(url, record, hashlib.sha256(record.payload).hexdigest())
+                self.ledger.keep(capture, len(record.payload))
+                return
+        self.ledger.enter(name)
+        self.ledger.drop(name, reason)
 
     def _refusal(self, record: Record, url: str | None) -> str:
         if record.kind == "response" and record.status != 200:
@@ -101,3 +114,38 @@ class _Importer:
             return "duplicate_url"
         page = read_page(record.payload, record.content_type, url, self.config.user_agent, record.headers)
         return opt_out(page, self.config.opt_outs)
+
+
+def source_files(source: WarcSource | RowSource) -> dict[str, OpenFile]:
+    """The files of a source in the order of their names, which are relative to what all have in common.
+
+    Entries of Common Crawl lists are named as listed. JSONL is unpacked; WARC and Parquet pack
+    their own records. Raises InputError if a path matches no file.
+    """
+    compression = "infer" if source.kind == "jsonl" else None
+    listed: dict[str, OpenFile] = {}
+    found: dict[str, OpenFile] = {}
+    for path in source.paths:
+        if isinstance(source, WarcSource) and path.endswith(LISTS):
+            listed |= {entry: fsspec.open(_join(source.prefix, entry)) for entry in _read_list(path)}
+            continue
+        fs, plain = url_to_fs(path)
+        files = [match for match in (fs.glob(plain) if has_magic(plain) else [plain]) if fs.isfile(match)]
+        if not files:
+            raise InputError(f"crawl.source.paths: {path} matches no file")
+        found |= {file: OpenFile(fs, file, compression=compression) for file in files}
+    folder = posixpath.commonpath([posixpath.dirname(path) for path in found]) if found else ""
+    named = {posixpath.relpath(path, folder or "."): file for path, file in found.items()}
+    return dict(sorted({**named, **listed}.items()))
+
+
+def _read_list(path: str) -> list[str]:
+    try:
+        with fsspec.open(path, "rt", compression="infer", encoding="utf-8") as lines:
+            return [entry for entry in map(str.strip, lines) if entry]
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise InputError(f"crawl.source.paths: the list {path} cannot be read ({error})") from error
+
+
+def _join(prefix: str, entry: str) -> str:
+    return entry if "://" in entry else f"{prefix.rstrip('/')}/{entry.lstrip('/')}"

@@ -1,22 +1,26 @@
-"""The index of a finished crawl: captures, drops and links in shards, its counts, and its digest."""
+"""The index of a crawl: captures, drops and links in shards, written when it ends, and looked up by the next one."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from warcio.archiveiterator import ArchiveIterator
 
-from assets.captures import CAPTURE_SCHEMA
-from assets.crawl.earlier import LINKS_SCHEMA
+from assets.captures import CAPTURE_SCHEMA, Capture, capture_shards, read_captures
 from assets.crawl.ledger import COLUMNS, Ledger
 from assets.crawl.urls import host_of
 from assets.documents import DROPPED_SCHEMA, Funnel, document_id
 from resources.artifact import content_digest
 from resources.build import Build, Outcome
+from resources.errors import InputError
 
+LINKS_SCHEMA = pa.schema([("url", pa.string()), ("targets", pa.list_(pa.string()))])
 CAPTURED = f"SELECT {COLUMNS} FROM kept JOIN (SELECT url, shard FROM pages) USING (url) WHERE shard = ? ORDER BY url"
 DROPPED = "SELECT url, reason FROM pages WHERE state = 3 AND shard = ? ORDER BY url"
-LINKED = "SELECT url, targets FROM pages JOIN links USING (url) WHERE shard = ? ORDER BY url"
+LINKED = "SELECT url, targets FROM pages WHERE targets IS NOT NULL AND shard = ? ORDER BY url"
 
 
 def write_index(build: Build, ledger: Ledger, stats: Mapping[str, int] | None = None) -> Outcome:
@@ -26,7 +30,7 @@ def write_index(build: Build, ledger: Ledger, stats: Mapping[str, int] | None = 
     is over (URL, status, kind and payload) of the kept and (URL, reason) of the dropped, so that
     two crawls of one web have one digest whatever the order and the time they ran at.
     """
-    name_redirect_loops(ledger)
+    _name_redirect_loops(ledger)
     snapshot = f"{build.partition}"
     for shard in range(ledger.shards):
         if build.has(f"captures/{shard:05}.parquet"):
@@ -43,14 +47,13 @@ def write_index(build: Build, ledger: Ledger, stats: Mapping[str, int] | None = 
     return Outcome({**_counts(ledger), **(stats or {})}, digest=_digest(ledger))
 
 
-def name_redirect_loops(ledger: Ledger) -> None:
+def _name_redirect_loops(ledger: Ledger) -> None:
     """Give redirects that lead back to themselves, or into such a loop, the reason "redirect_loop"."""
-    query = "SELECT url, targets FROM pages JOIN links USING (url) WHERE state = 3 AND reason = 'redirect'"
+    query = "SELECT url, targets FROM pages WHERE reason IN ('redirect', 'redirect_loop')"
     targets: dict[str, str] = dict(ledger.db.execute(query))
-    ends = {url for url in targets if _is_endless(url, targets)}
-    with ledger.transaction():
-        for url in ends:
-            ledger.drop(url, "redirect_loop")
+    endless = [(url,) for url in targets if _is_endless(url, targets)]
+    with ledger.db:
+        ledger.db.executemany("UPDATE pages SET reason = 'redirect_loop' WHERE url = ?", endless)
 
 
 def _is_endless(url: str, targets: Mapping[str, str]) -> bool:
@@ -89,3 +92,48 @@ def _digest(ledger: Ledger) -> str:
     kept = "SELECT url, status || ' ' || kind || ' ' || payload_sha256 FROM kept"
     dropped = "SELECT url, reason FROM pages WHERE state = 3"
     return content_digest([*ledger.db.execute(kept), *ledger.db.execute(dropped)])
+
+
+class Earlier(NamedTuple):
+    """A page as the snapshot before kept it, and the URLs that it links to."""
+
+    capture: Capture
+    links: list[str]
+
+
+class EarlierSnapshot:
+    """The pages of the crawl in `folder`, looked up in the ledger's own file."""
+
+    def __init__(self, ledger: Ledger, folder: Path | None):
+        self.db, self.folder = ledger.db, folder
+        self.db.execute(f"CREATE TABLE IF NOT EXISTS earlier ({COLUMNS}, links, PRIMARY KEY (url)) WITHOUT ROWID")
+        if folder is not None and self.db.execute("SELECT 1 FROM earlier LIMIT 1").fetchone() is None:
+            with ledger.db:
+                for shard in range(capture_shards(folder)):
+                    table = pq.read_table(folder / "links" / f"{shard:05}.parquet", schema=LINKS_SCHEMA)
+                    links = dict(zip(*table.to_pydict().values(), strict=True))
+                    for capture in read_captures(folder, shard):
+                        row = (*astuple(capture), "\n".join(links.get(capture.url, ())))
+                        self.db.execute(f"INSERT INTO earlier VALUES ({', '.join('?' * len(row))})", row)
+
+    def page(self, url: str) -> Earlier | None:
+        row = self.db.execute("SELECT * FROM earlier WHERE url = ?", (url,)).fetchone()
+        return row and Earlier(Capture(*row[:-1]), row[-1].split("\n") if row[-1] else [])
+
+    def conditions(self, url: str) -> dict[str, str]:
+        """The headers that ask for a page only if it is not as it was (RFC 9110, section 13.1)."""
+        page = self.page(url)
+        given = {"If-None-Match": page.capture.etag, "If-Modified-Since": page.capture.last_modified} if page else {}
+        return {name: value for name, value in given.items() if value}
+
+    def date_of(self, capture: Capture) -> str:
+        """The WARC-Date of the record that holds the payload; raises InputError if it is not where the index says."""
+        assert self.folder is not None
+        path = self.folder / capture.file
+        with path.open("rb") as file:
+            file.seek(capture.offset)
+            record = next(iter(ArchiveIterator(file)), None)
+            if record is None or record.rec_headers.get_header("WARC-Target-URI") != capture.url:
+                raise InputError(f"{path} at byte {capture.offset}: no record of {capture.url}; run `tidemill verify`")
+            headers = record.rec_headers
+            return str(headers.get_header("WARC-Refers-To-Date") or headers.get_header("WARC-Date"))

@@ -7,11 +7,9 @@ was written; so what the ledger says is whole, and what it does not say did not 
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import astuple
 from enum import IntEnum
 from pathlib import Path
-from typing import NamedTuple
 
 from assets.captures import CAPTURE_SCHEMA, Capture
 from assets.crawl.urls import origin_of
@@ -26,38 +24,22 @@ class State(IntEnum):
     DROPPED = 3
 
 
-class Round(NamedTuple):
-    """Pages that are fetched together: `depth` links away, `step` for what redirects and sitemaps add at that depth."""
-
-    depth: int
-    step: int
-
-
-class Found(NamedTuple):
-    """A URL that was come across: in which round it is due, and after how many redirects."""
-
-    url: str
-    round: Round
-    hops: int = 0
-
-
 LEDGER = "ledger.sqlite"
 COLUMNS = ", ".join(CAPTURE_SCHEMA.names)
-# `size_bytes` of `kept` is that of a payload fetched whole, 0 for a 304.
+# `targets` are the pages that a page leads to, one a line; `size_bytes` is 0 for a 304, which brought no payload.
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS pages (
-    url TEXT PRIMARY KEY, origin TEXT, shard INTEGER, rank INTEGER, depth INTEGER, step INTEGER, hops INTEGER,
-    state INTEGER, admitted INTEGER DEFAULT 0, reason TEXT
+    url TEXT PRIMARY KEY, origin TEXT, shard INTEGER, rank INTEGER, depth INTEGER, hops INTEGER,
+    state INTEGER, admitted INTEGER DEFAULT 0, reason TEXT, targets TEXT
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS due ON pages (state, depth, step, origin);
+CREATE INDEX IF NOT EXISTS due ON pages (state, depth, origin);
 CREATE TABLE IF NOT EXISTS kept ({COLUMNS}, size_bytes, PRIMARY KEY (url)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS links (url TEXT PRIMARY KEY, targets TEXT);
 CREATE TABLE IF NOT EXISTS files (name TEXT PRIMARY KEY, records INTEGER, is_done INTEGER);
 """
 
 
 class Ledger:
-    """The ledger in file `path`, made where it is not there yet.
+    """The ledger in file `path`, made where it is not there yet; what is written in a block `with ledger.db` is one.
 
     Raises BuildError if the file is there and is not a ledger.
     """
@@ -65,7 +47,7 @@ class Ledger:
     def __init__(self, path: Path, shards: int):
         self.path, self.shards = path, shards
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.db = sqlite3.connect(path, isolation_level=None)
+        self.db = sqlite3.connect(path)
         try:
             # No sync per page: a power cut may lose the last pages, a kill loses nothing.
             self.db.execute("PRAGMA journal_mode=WAL")
@@ -77,46 +59,31 @@ class Ledger:
     def close(self) -> None:
         self.db.close()
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All that is written in the block, or nothing."""
-        self.db.execute("BEGIN")
-        try:
-            yield
-        except BaseException:
-            self.db.execute("ROLLBACK")
-            raise
-        self.db.execute("COMMIT")
-
     # the frontier
 
-    def add(self, found: Iterable[Found]) -> None:
-        """Note URLs that were come across; of several ways to one that waits, the one that is due first counts."""
+    def add(self, urls: Iterable[str], depth: int, hops: int = 0) -> None:
+        """Note URLs that were come across; of several ways to one that waits, the shortest counts."""
         self.db.executemany(
-            "INSERT INTO pages (url, origin, shard, rank, depth, step, hops, state) VALUES (?, ?, ?, ?, ?, ?, ?, 0) "
-            "ON CONFLICT (url) DO UPDATE SET depth = excluded.depth, step = excluded.step, hops = excluded.hops "
-            "WHERE state = 0 AND (excluded.depth, excluded.step, excluded.hops) < (depth, step, hops)",
-            (
-                (url, origin_of(url), shard_of(url, self.shards), shard_of(url, 2**62), *due, hops)
-                for url, due, hops in found
-            ),
+            "INSERT INTO pages (url, origin, shard, rank, depth, hops, state) VALUES (?, ?, ?, ?, ?, ?, 0) "
+            "ON CONFLICT (url) DO UPDATE SET depth = excluded.depth, hops = excluded.hops "
+            "WHERE state = 0 AND (excluded.depth, excluded.hops) < (depth, hops)",
+            ((url, origin_of(url), shard_of(url, self.shards), shard_of(url, 2**62), depth, hops) for url in urls),
         )
 
-    def next_round(self) -> Round | None:
-        """The first round that has pages left."""
-        query = "SELECT depth, step FROM pages WHERE state IN (0, 1) ORDER BY depth, step LIMIT 1"
-        row = self.db.execute(query).fetchone()
-        return row and Round(*row)
+    def depth(self) -> int | None:
+        """The least depth at which pages are left."""
+        (depth,) = self.db.execute("SELECT min(depth) FROM pages WHERE state IN (0, 1)").fetchone()
+        return None if depth is None else int(depth)
 
-    def origins(self, round: Round, state: State) -> list[str]:
-        """The origins that have pages of a round in this state."""
-        query = "SELECT DISTINCT origin FROM pages WHERE state = ? AND depth = ? AND step = ? ORDER BY origin"
-        return [origin for (origin,) in self.db.execute(query, (state, *round))]
+    def origins(self, depth: int, state: State) -> list[str]:
+        """The origins that have pages of a depth in this state."""
+        query = "SELECT DISTINCT origin FROM pages WHERE state = ? AND depth = ? ORDER BY origin"
+        return [origin for (origin,) in self.db.execute(query, (state, depth))]
 
-    def waiting(self, round: Round) -> list[tuple[str, int]]:
-        """The round's waiting pages and the redirects that led to each, in the order of a hash of the URL."""
-        query = "SELECT url, hops FROM pages WHERE state = 0 AND depth = ? AND step = ? ORDER BY rank, url"
-        return self.db.execute(query, round).fetchall()
+    def waiting(self, depth: int) -> list[tuple[str, int]]:
+        """The waiting pages of a depth and the redirects that led to each, in the order of a hash of the URL."""
+        query = "SELECT url, hops FROM pages WHERE state = 0 AND depth = ? ORDER BY rank, url"
+        return self.db.execute(query, (depth,)).fetchall()
 
     def admit(self, decisions: Iterable[tuple[str, str]]) -> None:
         """Admit waiting pages (reason "") or drop them."""
@@ -125,10 +92,10 @@ class Ledger:
             ((State.DROPPED if reason else State.ADMITTED, not reason, reason, url) for url, reason in decisions),
         )
 
-    def admitted(self, round: Round, origin: str) -> list[tuple[str, int]]:
-        """The round's pages of an origin that are still to be fetched, and the redirects to each, in URL order."""
-        query = "SELECT url, hops FROM pages WHERE state = 1 AND depth = ? AND step = ? AND origin = ? ORDER BY url"
-        return self.db.execute(query, (*round, origin)).fetchall()
+    def admitted(self, depth: int, origin: str) -> list[tuple[str, int]]:
+        """The pages of a depth and origin that are still to be fetched, and the redirects to each, in URL order."""
+        query = "SELECT url, hops FROM pages WHERE state = 1 AND depth = ? AND origin = ? ORDER BY url"
+        return self.db.execute(query, (depth, origin)).fetchall()
 
     def admitted_urls(self) -> Iterator[str]:
         """Every URL that was admitted so far; what the limits count."""
@@ -137,14 +104,16 @@ class Ledger:
     # what became of pages
 
     def keep(self, capture: Capture, size_bytes: int, links: Sequence[str] = ()) -> None:
-        self.db.execute("UPDATE pages SET state = ? WHERE url = ?", (State.CAPTURED, capture.url))
+        self._finish(capture.url, State.CAPTURED, "", links)
         row = (*astuple(capture), size_bytes)
-        self.db.execute(f"INSERT OR REPLACE INTO kept VALUES ({', '.join('?' * len(row))})", row)
-        self._link(capture.url, links)
+        self.db.execute(f"INSERT INTO kept VALUES ({', '.join('?' * len(row))})", row)
 
     def drop(self, url: str, reason: str, links: Sequence[str] = ()) -> None:
-        self.db.execute("UPDATE pages SET state = ?, reason = ? WHERE url = ?", (State.DROPPED, reason, url))
-        self._link(url, links)
+        self._finish(url, State.DROPPED, reason, links)
+
+    def _finish(self, url: str, state: State, reason: str, links: Sequence[str]) -> None:
+        row = (state, reason, "\n".join(links) or None, url)
+        self.db.execute("UPDATE pages SET state = ?, reason = ?, targets = ? WHERE url = ?", row)
 
     # files of records
 
@@ -161,21 +130,18 @@ class Ledger:
 
     def enter(self, url: str) -> None:
         """Note a record that came from a file, to be kept or dropped next."""
-        self.db.execute("INSERT INTO pages VALUES (?, '', ?, 0, 0, 0, 0, 0, 0, '')", (url, shard_of(url, self.shards)))
+        self.db.execute("INSERT INTO pages (url, origin, shard) VALUES (?, '', ?)", (url, shard_of(url, self.shards)))
 
     # what there is
 
     def counts(self) -> tuple[int, int]:
         """How many URLs are finished, and how many are known."""
-        rows = dict(self.db.execute("SELECT state, count(*) FROM pages GROUP BY state"))
-        return rows.get(State.CAPTURED, 0) + rows.get(State.DROPPED, 0), sum(rows.values())
+        query = "SELECT coalesce(sum(state >= ?), 0), count(*) FROM pages"
+        finished, known = self.db.execute(query, (State.CAPTURED,)).fetchone()
+        return finished, known
 
     def last_record(self) -> tuple[str, int] | None:
         """The last WARC file that holds records, and the byte where the last of them ends."""
         query = "SELECT file, max(offset + length) FROM kept GROUP BY file ORDER BY file DESC LIMIT 1"
         row = self.db.execute(query).fetchone()
         return row and (row[0], row[1])
-
-    def _link(self, url: str, links: Sequence[str]) -> None:
-        if links:
-            self.db.execute("INSERT OR REPLACE INTO links VALUES (?, ?)", (url, "\n".join(links)))

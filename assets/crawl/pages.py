@@ -3,6 +3,7 @@
 import re
 import zlib
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urljoin
 
@@ -93,7 +94,8 @@ def read_page(payload: bytes, content_type: str, url: str, user_agent: str, head
             elif element.get("http-equiv", "").strip().lower() == "refresh":
                 links.extend(_REFRESH_URL.findall(content)[:1])
         elif element.tag == "base":
-            base = urljoin(url, href) if href and base == url else base
+            with suppress(ValueError):  # no URL at all
+                base = urljoin(url, href) if href and base == url else base
         elif href is not None and "nofollow" not in element.get("rel", "").lower().split():
             links.append(href)
     if {"nofollow", "none"} & directives:

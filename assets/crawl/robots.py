@@ -14,6 +14,8 @@ MOST_REDIRECTS = 5
 # Failures that say something of the host itself, and not of its robots.txt.
 NO_HOST = frozenset({"private_address", "dns"})
 
+Urls = tuple[str, ...]
+
 
 @dataclass(frozen=True)
 class Robots:
@@ -28,7 +30,7 @@ class Robots:
     rules: Protego | None
     refusal: str
     delay_s: float
-    sitemaps: tuple[str, ...]
+    sitemaps: Urls
 
     def allows(self, url: str) -> bool:
         """Whether the URL may be fetched: the longest matching rule decides, `*` and `$` are understood."""
@@ -54,30 +56,23 @@ def read_robots(status: int, body: bytes, user_agent: str) -> Robots:
     return Robots(user_agent, None, refusal, 0.0, ())
 
 
-@dataclass(frozen=True)
-class Listing:
-    """What a sitemap lists: URLs of pages, or of sitemaps where it is an index."""
+def read_sitemap(body: bytes, coding: str) -> tuple[Urls, Urls]:
+    """The pages and the sitemaps that a sitemap, a sitemap index, or a text file of URLs lists, packed or not.
 
-    pages: tuple[str, ...]
-    sitemaps: tuple[str, ...]
-
-
-def read_sitemap(body: bytes, coding: str) -> Listing | None:
-    """A sitemap, a sitemap index, or a text file of URLs, plain or as a gzip file; None where it is none of these."""
+    What is none of these lists nothing.
+    """
     try:
         body = decode_payload(body, coding, SITEMAP_BYTES)
         if body.startswith(b"\x1f\x8b"):
             body = decode_payload(body, "gzip", SITEMAP_BYTES)
     except PayloadError:
-        return None
+        return (), ()
     if not body.lstrip().startswith((b"<", b"\xef\xbb\xbf<")):
         lines = body.decode("utf-8-sig", "replace").split()
-        return Listing(tuple(line for line in lines if line.startswith(("http://", "https://"))), ())
+        return tuple(line for line in lines if line.startswith(("http://", "https://"))), ()
     try:
         sitemap = Sitemap(body)
         found = tuple(dict.fromkeys(entry["loc"] for entry in sitemap if entry["loc"]))
     except (etree.XMLSyntaxError, StopIteration):
-        return None
-    if sitemap.type == "sitemapindex":
-        return Listing((), found)
-    return Listing(found, ()) if sitemap.type == "urlset" else None
+        return (), ()
+    return found if sitemap.type == "urlset" else (), found if sitemap.type == "sitemapindex" else ()

@@ -13,170 +13,147 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 
 from assets.crawl.admission import Admission
-from assets.crawl.host_book import HostBook
-from assets.crawl.ledger import Found, Round, State
+from assets.crawl.hosts import Hosts, retry_after_s
+from assets.crawl.ledger import State
 from assets.crawl.pages import PayloadError, decode_payload
-from assets.crawl.politeness import Host, retry_after_s
 from assets.crawl.robots import MOST_REDIRECTS, ROBOTS_BYTES, SITEMAP_BYTES, Robots, read_sitemap
-from assets.crawl.transport import Answer, Failure, Transport
+from assets.crawl.transport import Answer, Transport
 from assets.crawl.urls import Scope, canonical_url, host_of, origin_of
 from assets.crawl.visits import Visits
 
-Act = Callable[[str, str, Round], Awaitable[None]]
-BUSY = frozenset({429, 500, 502, 503, 504})
-
 
 class Rounds:
-    """One crawl over a ledger; `report` is called whenever it went on."""
+    """One crawl over a ledger."""
 
-    def __init__(self, scope: Scope, visits: Visits, transport: Transport, report: Callable[[], None]):
+    def __init__(self, scope: Scope, visits: Visits, transport: Transport):
         self.config, self.ledger = config, ledger = visits.config, visits.ledger
-        self.scope, self.visits, self.transport, self.report = scope, visits, transport, report
-        self.book = HostBook(ledger, config.user_agent, config.delay_s)
+        self.scope, self.visits, self.transport = scope, visits, transport
+        self.hosts = Hosts(ledger, config.user_agent, config.delay_s)
         self.slots = asyncio.Semaphore(config.concurrency)
-        self.decide = Admission(config, scope, self.book, ledger.admitted_urls())
+        self.decide = Admission(config, scope, self.hosts, ledger.admitted_urls())
 
     async def run(self, seeds: Iterable[str]) -> None:
         """Crawl from the seeds until no admitted page is left."""
-        with self.ledger.transaction():
+        with self.ledger.db:
             urls = (canonical_url(seed, self.config.session_parameters) for seed in seeds)
-            self.ledger.add(Found(url, Round(0, 0)) for url in urls if url is not None)
-        while (due := self.ledger.next_round()) is not None:
-            origins = [o for o in self.ledger.origins(due, State.WAITING) if self.scope.covers(host_of(f"{o}/"))]
-            if due.depth <= self.config.limits.depth:
-                await self._each_host(origins, self._meet, due)
-            with self.ledger.transaction():
-                self.ledger.admit([(url, self.decide(url, hops, due)) for url, hops in self.ledger.waiting(due)])
-            await self._each_host(self.ledger.origins(due, State.ADMITTED), self._fetch, due)
+            self.ledger.add((url for url in urls if url is not None), depth=0)
+        while (depth := self.ledger.depth()) is not None:
+            # What an attempt before has left of its round comes first; redirects from it are the next round.
+            if not self.ledger.origins(depth, State.ADMITTED):
+                await self._admit(depth)
+            await self._each_host(self.ledger.origins(depth, State.ADMITTED), self._fetch, depth)
 
-    async def _each_host(self, origins: Iterable[str], act: Act, due: Round) -> None:
+    async def _admit(self, depth: int) -> None:
+        """Decide which waiting pages are asked for, once the rules of all of them are known."""
+        while depth <= self.config.limits.depth and (origins := self._not_met(depth)):
+            await self._each_host(origins, self._meet, depth)
+        with self.ledger.db:
+            self.ledger.admit([(url, self.decide(url, depth, hops)) for url, hops in self.ledger.waiting(depth)])
+
+    def _not_met(self, depth: int) -> list[str]:
+        covered = (o for o in self.ledger.origins(depth, State.WAITING) if self.scope.covers(host_of(f"{o}/")))
+        return [o for o in covered if self.hosts.robots(o) is None or self.hosts.next_sitemap(o) is not None]
+
+    async def _each_host(self, origins: Iterable[str], act: Callable[[str, int], Awaitable[None]], depth: int) -> None:
         by_host = defaultdict(list)
         for origin in origins:
             by_host[host_of(f"{origin}/")].append(origin)
 
-        async def in_turn(host: str, own: Iterable[str]) -> None:
+        async def in_turn(own: Iterable[str]) -> None:
             for origin in own:
-                await act(host, origin, due)
+                await act(origin, depth)
 
         try:
             async with asyncio.TaskGroup() as group:
-                for host, own in by_host.items():
-                    group.create_task(in_turn(host, own))
+                for own in by_host.values():
+                    group.create_task(in_turn(own))
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
-        self.report()
 
     # hosts
 
-    async def _meet(self, host: str, origin: str, due: Round) -> None:
+    async def _meet(self, origin: str, depth: int) -> None:
         """Learn an origin's rules, and what its sitemaps list."""
-        robots = self.book.robots(origin)
+        robots = self.hosts.robots(origin)
         if robots is None:
             status, body = await self._ask_robots(origin)
-            with self.ledger.transaction():
-                self.book.note_robots(origin, status, body)
-                robots = self.book.robots(origin)
-                assert robots is not None
-                self._note_sitemaps(origin, robots, robots.sitemaps, due)
-        self._slow_down(self.book.host(host), robots)
-        while (sitemap := self.book.next_sitemap(origin)) is not None:
-            await self._read_sitemap(origin, robots, *sitemap)
+            with self.ledger.db:
+                robots = self.hosts.note_robots(origin, status, body)
+                self._note_sitemaps(origin, robots, robots.sitemaps)
+        self._slow_down(origin, robots)
+        while (sitemap := self.hosts.next_sitemap(origin)) is not None:
+            answer = await self._ask(sitemap, SITEMAP_BYTES)
+            pages, sitemaps = read_sitemap(answer.body, answer.coding) if answer.status == 200 else ((), ())
+            with self.ledger.db:
+                self.hosts.finish_sitemap(sitemap)
+                self._note_sitemaps(origin, robots, sitemaps)
+                self.ledger.add(self.visits.in_scope(pages, f"{origin}/"), depth)
 
     async def _ask_robots(self, origin: str) -> tuple[int, bytes]:
-        url = f"{origin}/robots.txt"
+        """Status and body of a robots.txt, or 0 and why there is none."""
+        url: str | None = f"{origin}/robots.txt"
         for _ in range(MOST_REDIRECTS + 1):
-            answer = await self._ask(url, ROBOTS_BYTES, {"Accept-Encoding": "identity"}, cut=True)
-            if isinstance(answer, Failure):
-                return 0, answer.reason.encode()
+            if url is None:
+                break
+            answer = await self._ask(url, ROBOTS_BYTES, {"Accept-Encoding": "identity"})
+            if answer.failure:
+                return 0, answer.failure.encode()
             if not answer.is_redirect:
-                return _decoded(answer)
-            target = canonical_url(answer.header("Location"), base=url)
-            if target is None:
-                return 404, b""
-            url = target
+                try:
+                    # Some servers pack it though nobody asked.
+                    return answer.status, decode_payload(answer.body, answer.coding, ROBOTS_BYTES)
+                except PayloadError as error:
+                    return 0, error.reason.encode()
+            url = canonical_url(answer.header("Location"), base=url)
         return 404, b""  # RFC 9309, section 2.3.1.2: more than five redirects may count as none there
 
-    def _note_sitemaps(self, origin: str, robots: Robots, urls: Iterable[str], due: Round) -> None:
+    def _note_sitemaps(self, origin: str, robots: Robots, urls: Iterable[str]) -> None:
         """Only sitemaps of the origin itself count, so that a host cannot send the crawler to another."""
         canonical = (canonical_url(url, base=f"{origin}/") for url in urls)
         own = [url for url in canonical if url is not None and origin_of(url) == origin and robots.allows(url)]
-        self.book.note_sitemaps(origin, own, due, self.config.limits.sitemaps_per_host)
+        self.hosts.note_sitemaps(origin, own, self.config.limits.sitemaps_per_host)
 
-    async def _read_sitemap(self, origin: str, robots: Robots, url: str, due: Round) -> None:
-        answer = await self._ask(url, SITEMAP_BYTES)
-        listing = None
-        if isinstance(answer, Answer) and answer.status == 200:
-            listing = read_sitemap(answer.body, answer.coding)
-        with self.ledger.transaction():
-            self.book.finish_sitemap(url, listing is not None)
-            if listing is not None:
-                self._note_sitemaps(origin, robots, listing.sitemaps, due)
-                self.ledger.add(self.visits.found(listing.pages, origin + "/", Round(due.depth, due.step + 1)))
-
-    def _slow_down(self, host: Host, robots: Robots) -> None:
-        """Keep the delay that the rules ask for; after a kill, from now on, since the last request may be recent."""
-        if host.delay_s < robots.delay_s <= self.config.limits.crawl_delay_s:
-            host.delay_s = robots.delay_s
-            host.rest(robots.delay_s if self.book.is_resumed else 0.0)
+    def _slow_down(self, origin: str, robots: Robots) -> None:
+        if robots.delay_s <= self.config.limits.crawl_delay_s:
+            self.hosts.host(host_of(f"{origin}/")).slow_down(robots.delay_s)
 
     # pages
 
-    async def _fetch(self, name: str, origin: str, due: Round) -> None:
-        host = self.book.host(name)
-        robots = self.book.robots(origin)
-        if robots is not None:
-            self._slow_down(host, robots)
-        for url, hops in self.ledger.admitted(due, origin):
-            answer: Answer | Failure = Failure(host.closed)
-            if not host.closed:
-                conditions, types = self.visits.conditions(url), self.config.content_types
-                answer = await self._ask(url, self.config.limits.size_bytes, conditions, types)
-            self.visits.enter(url, answer, due, hops)
-            self.report()
+    async def _fetch(self, origin: str, depth: int) -> None:
+        robots = self.hosts.robots(origin)
+        assert robots is not None, f"{origin} has admitted pages before its robots.txt is known"
+        self._slow_down(origin, robots)
+        for url, hops in self.ledger.admitted(depth, origin):
+            conditions, types = self.visits.earlier.conditions(url), self.config.content_types
+            answer = await self._ask(url, self.config.limits.size_bytes, conditions, types)
+            self.visits.enter(url, answer, depth, hops)
 
     async def _ask(
-        self,
-        url: str,
-        size_bytes: int,
-        headers: Mapping[str, str] | None = None,
-        accept: Collection[str] = (),
-        cut: bool = False,
-    ) -> Answer | Failure:
+        self, url: str, size_bytes: int, headers: Mapping[str, str] | None = None, accept: Collection[str] = ()
+    ) -> Answer:
         """Ask for a URL in its host's turn, again after a failure that may pass; nothing within a Retry-After."""
         name = host_of(url)
-        host = self.book.host(name)
+        host = self.hosts.host(name)
+        answer = Answer(failure=host.closed)
         for attempt in range(self.config.retries + 1):
+            if host.closed:
+                break
             async with host.turn(self.slots):
-                answer = await self.transport.fetch(url, size_bytes, headers or {}, accept, cut)
-                rest_s = self._rest_s(answer, attempt) if _may_pass(answer) else 0.0
+                answer = await self.transport.fetch(url, size_bytes, headers or {}, accept)
+                rest_s = self._rest_s(answer, attempt) if answer.may_pass else 0.0
                 host.rest(rest_s)
-            if not _may_pass(answer):
+            if not answer.may_pass:
                 if host.failures:
                     host.failures = 0
-                    self.book.save(name)
-                return answer
+                    self.hosts.save(name)
+                break
             host.failures += attempt == self.config.retries
             if rest_s > self.config.limits.patience_s:
                 host.closed = "retry_after"
             elif host.failures >= self.config.limits.failures_per_host:
                 host.closed = "host_unavailable"
-            self.book.save(name, rest_s)
-            if host.closed:
-                break
+            self.hosts.save(name, rest_s)
         return answer
 
-    def _rest_s(self, answer: Answer | Failure, attempt: int) -> float:
-        asked_s = retry_after_s(answer.header("Retry-After"), time.time()) if isinstance(answer, Answer) else 0.0
-        return max(asked_s, self.config.back_off_s * 2.0**attempt)
-
-
-def _decoded(answer: Answer) -> tuple[int, bytes]:
-    """Status and body of a robots.txt, which some servers pack though nobody asked; status 0 where it is broken."""
-    try:
-        return answer.status, decode_payload(answer.body, answer.coding, ROBOTS_BYTES)
-    except PayloadError as error:
-        return 0, error.reason.encode()
-
-
-def _may_pass(answer: Answer | Failure) -> bool:
-    return answer.is_transient if isinstance(answer, Failure) else answer.status in BUSY
+    def _rest_s(self, answer: Answer, attempt: int) -> float:
+        return max(retry_after_s(answer.header("Retry-After"), time.time()), self.config.back_off_s * 2.0**attempt)

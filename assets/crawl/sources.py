@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from assets.config import Config
+from assets.crawl.urls import Scope, canonical_url, host_of
 from assets.crawl.web.config import WebConfig
 
 
@@ -37,11 +38,12 @@ class SiteSource(Config):
 
     @model_validator(mode="after")
     def _seeds_are_urls(self) -> Self:
+        scope = Scope(self.scope())
         for seed in self.seeds:
-            if urlsplit(seed).scheme not in ("http", "https") or not urlsplit(seed).hostname:
+            url = canonical_url(seed)
+            if url is None:
                 raise ValueError(f"seeds: {seed!r} is not an absolute http or https URL")
-            host = f".{urlsplit(seed).hostname}"
-            if not any(host.endswith(f".{domain.lower().strip('.')}") for domain in self.scope()):
+            if not scope.covers(host_of(url)):
                 raise ValueError(f"domains: none of them covers the seed {seed!r}; add its domain")
         return self
 
@@ -50,21 +52,17 @@ class SiteSource(Config):
         return self.domains or tuple(str(urlsplit(seed).hostname) for seed in self.seeds)
 
 
-class FileSource(Config):
-    """Files that are read in the order of their names; any path that fsspec opens (local, s3://, gs://, https://)."""
-
-    paths: tuple[str, ...] = Field(min_length=1)
-    """Files or globs; `.gz` and other compressions by their ending."""
-
-
-class WarcSource(FileSource):
+class WarcSource(Config):
     """Crawls that were made before: WARC files, or lists of them as Common Crawl publishes."""
 
     kind: Literal["warc"] = "warc"
     """The word that chooses this source."""
 
+    paths: tuple[str, ...] = Field(min_length=1)
+    """Files or globs, wherever fsspec opens them (local, s3://, gs://, https://), or lists (`.paths`, `.paths.gz`)."""
+
     prefix: str = "https://data.commoncrawl.org/"
-    """Folder or URL that stands before the entries of a list (a path that ends in `.paths` or `.paths.gz`)."""
+    """Folder or URL that stands before the entries of a list."""
 
 
 class Columns(Config):
@@ -104,26 +102,17 @@ class Columns(Config):
         return list(dict.fromkeys(name for name in given if name))
 
 
-class ParquetSource(FileSource):
-    """Rows of Parquet files, a document each."""
+class RowSource(Config):
+    """Rows of Parquet files, or lines of JSONL files, a document each."""
 
-    kind: Literal["parquet"] = "parquet"
+    kind: Literal["parquet", "jsonl"]
     """The word that chooses this source."""
 
-    columns: Columns = Columns(text="text")
-    """What the columns hold."""
-
-
-class JsonlSource(FileSource):
-    """Lines of JSONL files, a document each."""
-
-    kind: Literal["jsonl"] = "jsonl"
-    """The word that chooses this source."""
+    paths: tuple[str, ...] = Field(min_length=1)
+    """Files or globs, wherever fsspec opens them (local, s3://, gs://, https://); JSONL is unpacked by its ending."""
 
     columns: Columns = Columns(text="text")
-    """What the keys hold."""
+    """What the columns (or keys) hold."""
 
 
-WebSource = LoopbackSource | SiteSource
-RowSource = ParquetSource | JsonlSource
-Source = Annotated[WebSource | WarcSource | RowSource, Field(discriminator="kind")]
+Source = Annotated[LoopbackSource | SiteSource | WarcSource | RowSource, Field(discriminator="kind")]

@@ -21,42 +21,37 @@ from scrapy.exceptions import (
     ResponseDataLossError,
     StopDownload,
 )
+from twisted.internet.error import ConnectError, ConnectionClosed
 
 from assets.crawl.addresses import AddressPolicy, CheckedResolver
 from assets.crawl.config import CrawlConfig
 from assets.crawl.pages import header, media_type
 from assets.crawl.urls import host_of
 
-log = logging.getLogger(__name__)
-
 SETTINGS: dict[str, Any] = {
-    "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
-    "COOKIES_ENABLED": False,
     "DOWNLOADER_MIDDLEWARES_BASE": {},
-    "DOWNLOAD_DELAY": 0,
-    "DOWNLOAD_WARNSIZE": 0,
     "EXTENSIONS_BASE": {},
     "LOG_ENABLED": False,
     "SPIDER_MIDDLEWARES_BASE": {},
     "TWISTED_DNS_RESOLVER": "scrapy.resolver.CachingHostnameResolver",
 }
-REASONS: dict[type[Exception], str] = {
-    DownloadTimeoutError: "timeout",
-    DownloadCancelledError: "too_large",
-    ResponseDataLossError: "truncated",
-    DownloadConnectionRefusedError: "connection",
-    DownloadFailedError: "connection",
-}
+# What is none of these is a fault of ours, and ends the crawl.
+BROKEN = (DownloadConnectionRefusedError, DownloadFailedError, ConnectError, ConnectionClosed)
 TRANSIENT = frozenset({"timeout", "truncated", "connection", "dns"})
+BUSY = frozenset({429, 500, 502, 503, 504})
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer; `body` is as sent (transfer-decoded), and empty where nobody wants it."""
+    """An HTTP answer; `body` is as sent (transfer-decoded), and empty where nobody wants it.
 
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
+    Where none came, `status` is 0, and `failure` says why.
+    """
+
+    status: int = 0
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    failure: str = ""
 
     def header(self, name: str) -> str:
         return header(self.headers, name)
@@ -66,23 +61,13 @@ class Answer:
         return self.status in (301, 302, 303, 307, 308)
 
     @property
-    def media_type(self) -> str:
-        return media_type(self.header("Content-Type"))
+    def may_pass(self) -> bool:
+        """Whether another attempt may have better luck."""
+        return self.failure in TRANSIENT or self.status in BUSY
 
     @property
     def coding(self) -> str:
         return self.header("Content-Encoding").strip().lower()
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why there is no answer."""
-
-    reason: str
-
-    @property
-    def is_transient(self) -> bool:
-        return self.reason in TRANSIENT
 
 
 class Transport:
@@ -93,19 +78,18 @@ class Transport:
         crawler.signals.connect(self._check_headers, signals.headers_received)
         crawler.signals.connect(self._check_bytes, signals.bytes_received)
 
-    async def fetch(
-        self, url: str, size_bytes: int, headers: Mapping[str, str], accept: Collection[str], cut: bool
-    ) -> Answer | Failure:
+    async def fetch(self, url: str, size_bytes: int, headers: Mapping[str, str], accept: Collection[str]) -> Answer:
         """Get `url`; nothing is followed, no cookie, no referrer is sent.
 
-        Only a 200 with a media type in `accept` (any, where empty) is read on after its headers.
-        A body over `size_bytes` fails as "too_large", or ends there with `cut`.
+        Only a 200 with a media type in `accept` is read on after its headers, and fails as
+        "too_large" if its body is. Where `accept` is empty any type is taken, and a body of more
+        than `size_bytes` ends there.
         """
         sent = {"User-Agent": self.config.user_agent_header, "Accept": "*/*", "Accept-Encoding": "gzip"}
         meta = {
             "accept": frozenset(accept),
-            "cut": size_bytes if cut else None,
-            "download_maxsize": 0 if cut else size_bytes,
+            "left": size_bytes,
+            "download_maxsize": size_bytes if accept else 0,
             "download_timeout": self.config.limits.timeout_s,
         }
         request = Request(url, headers={**sent, **headers}, meta=meta, dont_filter=True)
@@ -113,13 +97,19 @@ class Transport:
         try:
             response = await self.crawler.engine.download_async(request)
         except CannotResolveHostError:
-            return Failure("private_address" if host_of(url) in self.resolver.refused else "dns")
-        except tuple(REASONS) as error:
-            return Failure(REASONS[type(error)])
-        except Exception:
-            # One server's way to break HTTP that Scrapy has no name for must not end the crawl.
-            log.warning("%s could not be fetched", url, exc_info=True)
-            return Failure("connection")
+            return Answer(failure="private_address" if host_of(url) in self.resolver.refused else "dns")
+        except DownloadTimeoutError:
+            return Answer(failure="timeout")
+        except DownloadCancelledError:
+            return Answer(failure="too_large")
+        except ResponseDataLossError:
+            return Answer(failure="truncated")
+        except BROKEN:
+            return Answer(failure="connection")
+        except ValueError as error:
+            if not str(error).startswith("invalid hostname"):  # Twisted's word for a name that DNS cannot hold
+                raise
+            return Answer(failure="dns")
         pairs = [(name, value) for name, values in response.headers.items() for value in values]
         decoded = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in pairs)
         return Answer(response.status, tuple(decoded), response.body)
@@ -130,11 +120,9 @@ class Transport:
             raise StopDownload(fail=False)
 
     def _check_bytes(self, data: bytes, request: Request) -> None:
-        limit = request.meta["cut"]
-        if limit is not None:
-            request.meta["cut"] = limit - len(data)
-            if request.meta["cut"] <= 0:
-                raise StopDownload(fail=False)
+        request.meta["left"] -= len(data)
+        if request.meta["left"] <= 0 and not request.meta["accept"]:
+            raise StopDownload(fail=False)
 
 
 def run_scrapy(config: CrawlConfig, policy: AddressPolicy, crawl: Callable[[Transport], Awaitable[None]]) -> None:

@@ -1,11 +1,8 @@
-"""URLs in one canonical form, what a crawl may follow, and the shapes that betray a trap."""
+"""URLs in one canonical form, and what a crawl may follow."""
 
 import re
-from collections import Counter
 from collections.abc import Collection
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
-
-from assets.crawl.config import Limits
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
@@ -13,8 +10,10 @@ _PATH_SAFE = "/:@!$&'()*+,;=%"
 _QUERY_SAFE = _PATH_SAFE + "?"
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_PARAMETER = re.compile(r";([^;/]*)")
 _IGNORED = re.compile(r"[\t\r\n]")
-_HOST = re.compile(r"[a-z0-9_.-]+|\[[0-9a-f:.]+\]")
+# Labels as DNS holds them: the resolver does not come back from an empty or a longer one.
+_HOST = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*|\[[0-9a-f:.]+\]")
 
 
 def canonical_url(url: str, session_parameters: Collection[str] = (), base: str = "") -> str | None:
@@ -42,23 +41,9 @@ def canonical_url(url: str, session_parameters: Collection[str] = (), base: str 
     return urlunsplit((parts.scheme, authority, _without_dots(path) or "/", query, ""))
 
 
-class LinkBases:
-    """As much of a page's URL as decides what a link in it means, so that many pages share one look-up."""
-
-    def __init__(self, base: str):
-        self.base = base
-        self.origin = "/".join(base.split("/", 3)[:3])
-        path = base.partition("?")[0].partition("#")[0]
-        self.folder = path[: path.rfind("/") + 1] if len(path) > len(self.origin) else f"{self.origin}/"
-
-    def of(self, link: str) -> str:
-        """A base against which `link` resolves as it does against the whole."""
-        if link.startswith(("http://", "https://")):
-            return ""
-        if link.startswith("/") and not link.startswith("//"):
-            return self.origin
-        # Anything that is not plainly a relative path may need the page's own path and query.
-        return self.folder if link[:1].isalnum() or link.startswith("..") else self.base
+def link_base(link: str, folder: str, base: str) -> str:
+    """The base that decides what a link means: its page's folder if that will do, so that pages share one look-up."""
+    return folder if link[:1].isalnum() or link.startswith(("/", ".")) else base
 
 
 def origin_of(url: str) -> str:
@@ -81,17 +66,6 @@ class Scope:
         while host and host not in self.domains:
             host = host.partition(".")[2]
         return bool(host)
-
-
-def is_trap(url: str, limits: Limits) -> bool:
-    """Whether a canonical URL repeats a path segment or a parameter more often than the limits allow."""
-    parts = urlsplit(url)
-    segments = Counter(filter(None, parts.path.split("/")))
-    names = Counter(piece.partition("=")[0] for piece in parts.query.split("&") if piece)
-    return (
-        max(segments.values(), default=0) > limits.segment_repetition
-        or max(names.values(), default=0) > limits.parameter_repetition
-    )
 
 
 def _canonical_host(host: str) -> str | None:
@@ -128,16 +102,13 @@ def _without_dots(path: str) -> str:
 
 
 def _without_session(path: str, names: Collection[str]) -> str:
-    if ";" not in path:
-        return path
-    segments = []
-    for segment in path.split("/"):
-        head, *parameters = segment.split(";")
-        kept = [parameter for parameter in parameters if parameter.partition("=")[0].lower() not in names]
-        segments.append(";".join([head, *kept]))
-    return "/".join(segments)
+    return _PARAMETER.sub(lambda match: "" if _name(match[1]) in names else match[0], path)
 
 
 def _sorted_query(query: str, names: Collection[str]) -> str:
-    pairs = [(piece.partition("=")[0], piece) for piece in query.split("&") if piece]
-    return "&".join(piece for _, piece in sorted((p for p in pairs if p[0].lower() not in names), key=lambda p: p[0]))
+    pieces = [piece for piece in query.split("&") if piece and _name(piece) not in names]
+    return "&".join(sorted(pieces, key=lambda piece: piece.partition("=")[0]))
+
+
+def _name(parameter: str) -> str:
+    return parameter.partition("=")[0].lower()

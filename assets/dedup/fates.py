@@ -1,7 +1,6 @@
 """Fates: which documents of a snapshot stay, and which document stands for each of the others."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -22,17 +21,8 @@ FATE = np.dtype([("reason", "u1"), ("similarity", "<f4"), ("kept_id", "u1", (ID_
 """A document's fate: index into REASONS, similarity to the kept document, its id and the number of its segment."""
 
 
-@dataclass(frozen=True)
-class Matches:
-    """For each text of a snapshot the most similar one of an earlier snapshot (`segment` -1: none).
-
-    The same text counts above all; ties go to the oldest segment, then to its first entry.
-    """
-
-    segment: npt.NDArray[np.int64]
-    entry: npt.NDArray[np.int64]
-    similarity: npt.NDArray[np.float32]
-    is_exact: npt.NDArray[np.bool_]
+MATCH = np.dtype([("segment", "i8"), ("entry", "i8"), ("similarity", "f4"), ("is_exact", "?")])
+"""The text of an earlier snapshot that a text is most like; the segment is -1 where there is none."""
 
 
 def decide(
@@ -43,39 +33,40 @@ def decide(
     Works on distinct texts; copies share the fate of the one among them that the rule prefers.
     """
     representative, text_of = _distinct(signed.digests, signed.rank)
-    digests, signatures = signed.digests[:, representative], signed.signatures(representative)
+    digests, signatures = signed.digests[:, representative], signed.signatures[representative]
     keys = MinHash(config.bands, config.rows, config.seed).band_keys(signatures)
     index = BandIndex.of(keys)
     group = near_duplicate_groups(signatures, index, config.min_similarity, report)
     matches = find_earlier(earlier, digests, signatures, keys, config.min_similarity)
 
     kept = _first_of_group(group, (signed.rank[representative],))
-    matched = np.flatnonzero(matches.segment >= 0)
-    preference = (matches.entry, matches.segment, -matches.similarity, ~matches.is_exact)
+    matched = np.flatnonzero(matches["segment"] >= 0)
+    preference = (matches["entry"], matches["segment"], -matches["similarity"], ~matches["is_exact"])
     through = _first_of_group(group, preference, matched)
     through[matched] = matched
     is_seen = through >= 0
 
     # A text that an earlier segment holds needs no entry of its own: whatever meets it there meets the older one.
-    is_new = ~matches.is_exact
+    is_new = ~matches["is_exact"]
     number = np.cumsum(is_new) - 1
     stands = np.stack([np.full(len(group), len(earlier)), number[kept]], axis=1)
     estimates = pair_similarity(signatures, np.arange(len(group)), signatures, kept)
     kept_ids = signed.ids[representative[kept]]
     for place, segment in enumerate(earlier):
-        texts = np.flatnonzero(is_seen & (matches.segment[through] == place))
-        stands[texts] = segment.stands[matches.entry[through[texts]]]
+        texts = np.flatnonzero(is_seen & (matches["segment"][through] == place))
+        stands[texts] = segment.stands[matches["entry"][through[texts]]]
     for place, segment in enumerate(earlier):
         texts = np.flatnonzero(is_seen & (stands[:, 0] == place))
         estimates[texts] = pair_similarity(signatures, texts, segment.signatures, stands[texts, 1])
         kept_ids[texts] = segment.ids[stands[texts, 1]]
 
-    reason = np.where(is_seen, np.where(matches.is_exact, EARLIER_EXACT, EARLIER_NEAR), NEAR)
-    reason[~is_seen & (kept == np.arange(len(group)))] = EXACT
+    reason = np.where(is_seen, np.where(matches["is_exact"], EARLIER_EXACT, EARLIER_NEAR), NEAR)
+    stays = ~is_seen & (kept == np.arange(len(group)))
+    reason[stays] = EXACT
     fates = np.empty(len(text_of), FATE)
     fates["reason"], fates["similarity"] = reason[text_of], estimates[text_of]
     fates["kept_id"], fates["kept_segment"] = kept_ids[text_of], stands[text_of, 0]
-    fates["reason"][representative[~is_seen & (kept == np.arange(len(group)))]] = KEPT
+    fates["reason"][representative[stays]] = KEPT
 
     sizes = np.bincount(group[text_of])
     summary = Summary(
@@ -101,27 +92,30 @@ def decide(
 
 def find_earlier(
     earlier: Sequence[Segment], digests: Hashes, signatures: Signatures, keys: Hashes, min_similarity: float
-) -> Matches:
-    """Look each text up in the segments of earlier snapshots; they are searched, not read through."""
-    count = len(signatures)
-    found = Matches(np.full(count, -1), np.full(count, -1), np.zeros(count, np.float32), np.zeros(count, np.bool_))
+) -> npt.NDArray[np.void]:
+    """Each text's `MATCH`; earlier snapshots are searched, not read through.
+
+    The same text counts above all; ties go to the oldest segment, then to its first entry.
+    """
+    found = np.zeros(len(signatures), MATCH)
+    found["segment"] = found["entry"] = -1
 
     def note(texts: Positions, place: int, entries: Positions, estimates: npt.NDArray[np.float32] | float) -> None:
-        found.segment[texts], found.entry[texts], found.similarity[texts] = place, entries, estimates
+        found["segment"][texts], found["entry"][texts], found["similarity"][texts] = place, entries, estimates
 
     for place, segment in enumerate(earlier):
         entries = segment.find_exact(digests)
         texts = np.flatnonzero(entries >= 0)
         note(texts, place, entries[texts], 1.0)
-        found.is_exact[texts] = True
-    others = np.flatnonzero(~found.is_exact)
+        found["is_exact"][texts] = True
+    others = np.flatnonzero(~found["is_exact"])
     for place, segment in enumerate(earlier):
         for asked, entries in segment.bands.candidates(keys[:, others]):
             estimates = pair_similarity(signatures, others[asked], segment.signatures, entries)
             order = np.lexsort((entries, -estimates, asked))
             best = order[np.flatnonzero(np.diff(asked[order], prepend=-1))]
             texts = others[asked[best]]
-            better = (estimates[best] >= np.float32(min_similarity)) & (estimates[best] > found.similarity[texts])
+            better = (estimates[best] >= np.float32(min_similarity)) & (estimates[best] > found["similarity"][texts])
             note(texts[better], place, entries[best[better]], estimates[best[better]])
     return found
 

@@ -18,15 +18,15 @@ from resources.errors import InputError
 
 FOLDER = "index"
 SUMMARY = f"{FOLDER}/segment.json"
+ARRAYS = ("digests", "signatures", "band_keys", "band_entries", "ids", "stands")
 
 
 @dataclass(frozen=True)
 class Summary:
     """What a segment says of itself: its snapshot (None where it had no documents), those before it, its parameters.
 
-    `entries` are the distinct texts that no earlier segment holds; `hashed` the documents that were
-    read, `distinct` their distinct texts, `groups` the groups of two or more documents that stand
-    for each other, `largest_group` the size of the largest.
+    `entries` are the distinct texts that no earlier segment holds, `hashed` the documents that were
+    read, `distinct` their distinct texts, `groups` those of two or more documents.
     """
 
     snapshot: str | None
@@ -55,19 +55,18 @@ class Segment:
     ids: npt.NDArray[np.uint8]
     stands: npt.NDArray[np.uint32]
 
-    def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        return {
-            "digests": self.digests,
-            "signatures": self.signatures,
-            "band_keys": self.bands.keys,
-            "band_entries": self.bands.entries,
-            "ids": self.ids,
-            "stands": self.stands,
-        }
-
     def write(self, build: Build) -> None:
         """Put the segment's files in place, its summary last."""
-        for name, array in self.arrays().items():
+        bands = self.bands
+        arrays: list[npt.NDArray[Any]] = [
+            self.digests,
+            self.signatures,
+            bands.keys,
+            bands.entries,
+            self.ids,
+            self.stands,
+        ]
+        for name, array in zip(ARRAYS, arrays, strict=True):
             with build.file(f"{FOLDER}/{name}.npy") as path:
                 np.save(path, array.astype(array.dtype.newbyteorder("<"), copy=False), allow_pickle=False)
         build.write(SUMMARY, json.dumps(asdict(self.summary), indent=1, sort_keys=True))
@@ -75,8 +74,6 @@ class Segment:
     def find_exact(self, digests: Hashes) -> npt.NDArray[np.int64]:
         """The entry with each digest (2, n), or -1: binary search over the mapped file."""
         found = np.full(digests.shape[1], -1, np.int64)
-        if not self.summary.entries:
-            return found
         upper, lower = self.digests
         at = np.searchsorted(upper, digests[0], "left")
         pending = np.arange(len(at))
@@ -128,27 +125,13 @@ def open_segments(folders: Sequence[Path], config: DedupConfig) -> list[Segment]
                 f"{folder / SUMMARY} follows snapshots {summary.earlier}, but is given after {before}; "
                 "pass every earlier snapshot, oldest first"
             )
-        segments.append(_map(folder / FOLDER, summary))
+        digests, signatures, keys, entries, ids, stands = (_map(folder / FOLDER / f"{name}.npy") for name in ARRAYS)
+        segments.append(Segment(summary, digests, signatures, BandIndex(keys, entries), ids, stands))
     return segments
 
 
-def _map(folder: Path, summary: Summary) -> Segment:
-    def array(name: str, *shape: int) -> npt.NDArray[Any]:
-        path = folder / f"{name}.npy"
-        try:
-            held: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path} is not an array of an index segment ({error}); run `tidemill verify`") from error
-        if held.shape != shape:
-            raise InputError(f"{path} has the shape {held.shape}, not {shape}; run `tidemill verify`")
-        return held
-
-    count, bands = summary.entries, summary.parameters["bands"]
-    return Segment(
-        summary,
-        array("digests", 2, count),
-        array("signatures", count, bands * summary.parameters["rows"]),
-        BandIndex(array("band_keys", bands, count), array("band_entries", bands, count)),
-        array("ids", count, 16),
-        array("stands", count, 2),
-    )
+def _map(path: Path) -> npt.NDArray[Any]:
+    try:
+        return np.asanyarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is not an array of an index segment ({error}); run `tidemill verify`") from error

@@ -89,11 +89,7 @@ class Verdict:
 
     @classmethod
     def read(cls, folder: Path) -> Verdict:
-        """Read the verdict of a promotion's folder.
-
-        Raises:
-            InputError: if the folder holds none.
-        """
+        """Read the verdict of a promotion's folder; an InputError says that it holds none."""
         return read_value(cls, folder / VERDICT)
 
 
@@ -115,9 +111,14 @@ def decide(build: Build, config: GateConfig, report: Path) -> Outcome:
     """Judge an evaluation, and keep the verdict."""
     verdict = judge(report, config)
     build.write(VERDICT, verdict.to_json())
-    gain = verdict.comparison
-    judged = {"domains_judged": len(verdict.domains), "units": gain.units}
-    return Outcome({"decision": verdict.decision, "better_by": gain.better_by, **judged})
+    return Outcome(
+        {
+            "decision": verdict.decision,
+            "better_by": verdict.comparison.better_by,
+            "domains_judged": len(verdict.domains),
+            "units": verdict.comparison.units,
+        }
+    )
 
 
 def settle(artifact: Artifact, lake: Lake, journal: Journal) -> None:
@@ -146,19 +147,17 @@ class _Gain:
     documents: int
 
     def comparison(self) -> Comparison:
-        low, high = (
-            round(bound, DIGITS) if math.isfinite(bound) else None for bound in (self.interval.low, self.interval.high)
-        )
-        better_by = round(self.interval.mean, DIGITS)
-        return Comparison(self.opponent, better_by, low, high, self.interval.units, self.unit)
+        gain = self.interval
+        low, high = (round(bound, DIGITS) if math.isfinite(bound) else None for bound in (gain.low, gain.high))
+        return Comparison(self.opponent, round(gain.mean, DIGITS), low, high, gain.units, self.unit)
 
     def needed(self, margin: float, what: str, config: GateConfig) -> Needed | None:
-        units, wanted = self.interval.units, FEWEST_UNITS
+        units = self.interval.units
+        wanted: int | None = FEWEST_UNITS
         if units >= 2:
-            found = units_needed(self.interval, margin, config.false_promotion_rate, config.power)
-            if found is None:
-                return None
-            wanted = found
+            wanted = units_needed(self.interval, margin, config.false_promotion_rate, config.power)
+        if wanted is None:
+            return None
         more = max(1, wanted - units)
         return Needed(what, more, math.ceil(more * self.documents / max(1, units)))
 
@@ -181,7 +180,8 @@ class _Bench:
         self.margin = config.minimum_improvement if report.champion else 0.0
         self.overall = self._gain(scores, self.opponent, report.unit)
         parts = _parts(scores, config.domain_pages) if report.champion else {}
-        self.domains = {name: self._gain(part, self.opponent, "page") for name, part in parts.items()}
+        self.gains = {name: self._gain(part, self.opponent, "page") for name, part in parts.items()}
+        self.domains = [self._judge_domain(name, gain) for name, gain in self.gains.items()]
 
     def verdict(self) -> Verdict:
         decision, reason, needed = self._decide()
@@ -193,10 +193,7 @@ class _Bench:
             champion=self.report.champion,
             confidence=self.confidence,
             comparison=self.overall.comparison(),
-            domains=tuple(
-                DomainFinding(name, gain.comparison(), self._tolerated(name), self._finding(name))
-                for name, gain in self.domains.items()
-            ),
+            domains=tuple(self.domains),
             kneser_ney=ngram.comparison(),
             needed=needed,
         )
@@ -208,24 +205,25 @@ class _Bench:
         if (self.scores.nats[self.report.candidate_name] == self.scores.nats[opponent]).all():
             return "keep", f"The candidate scores every document exactly as the {opponent} does", None
         figures = overall.words(self.confidence)
-        worse = [name for name in self.domains if self._finding(name) == "worse"]
+        worse = [
+            f"{judged.domain} ({self.gains[judged.domain].words(self.confidence)}; tolerated {judged.tolerated_loss:g})"
+            for judged in self.domains
+            if judged.finding == "worse"
+        ]
         if worse:
-            told = ", ".join(
-                f"{name} ({self.domains[name].words(self.confidence)}; tolerated {self._tolerated(name):g})"
-                for name in worse
-            )
+            told = ", ".join(worse)
             return "keep", f"Against the {opponent} {figures}, but refused: worse beyond the margin in {told}", None
         if overall.interval.high <= margin:
             return "keep", f"No improvement on the {opponent} of more than {margin:g}: {figures}", None
         if overall.interval.low <= margin:
             needed = overall.needed(margin, f"{overall.unit}s", self.config)
             return "not_enough_evidence", f"Against the {opponent} {figures}: {_wanted(needed)}", needed
-        unclear = next((name for name in self.domains if self._finding(name) == "unclear"), None)
-        if unclear is not None:
-            gain = self.domains[unclear]
-            needed = gain.needed(-self._tolerated(unclear), f"pages of {unclear}", self.config)
-            told = f"{unclear} {gain.words(self.confidence)}: {_wanted(needed)}"
-            return "not_enough_evidence", f"Better overall ({figures}), but {told}", needed
+        for judged in self.domains:
+            if judged.finding == "unclear":
+                gain = self.gains[judged.domain]
+                needed = gain.needed(-judged.tolerated_loss, f"pages of {judged.domain}", self.config)
+                told = f"{judged.domain} {gain.words(self.confidence)}: {_wanted(needed)}"
+                return "not_enough_evidence", f"Better overall ({figures}), but {told}", needed
         return "promote", f"Better than the {opponent}: {figures}", None
 
     def _gain(self, scores: Scores, opponent: str, unit: Unit) -> _Gain:
@@ -233,15 +231,12 @@ class _Bench:
         gains = differences_by_unit(scores.nats[opponent], candidate, scores.sizes, scores.units(unit))
         return _Gain(opponent, mean_interval(gains, self.config.false_promotion_rate), unit, len(candidate))
 
-    def _tolerated(self, domain: str) -> float:
-        return self.config.domain_tolerances.get(domain, self.config.tolerated_loss)
-
-    def _finding(self, domain: str) -> Finding:
+    def _judge_domain(self, domain: str, gain: _Gain) -> DomainFinding:
         """Worse: surely a loss, and by estimate more than is tolerated. Within: surely no more than that."""
-        gain, tolerated = self.domains[domain].interval, self._tolerated(domain)
-        if gain.low >= -tolerated:
-            return "within"
-        return "worse" if gain.high < 0 and gain.mean < -tolerated else "unclear"
+        tolerated = self.config.domain_tolerances.get(domain, self.config.tolerated_loss)
+        mean, low, high = gain.interval.mean, gain.interval.low, gain.interval.high
+        finding: Finding = "worse" if high < 0 and mean < -tolerated else "unclear"
+        return DomainFinding(domain, gain.comparison(), tolerated, "within" if low >= -tolerated else finding)
 
 
 def _parts(scores: Scores, fewest_pages: int) -> dict[str, Scores]:

@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
-
 from assets.documents import read_batches, read_documents, shard_names
 from assets.evaluate.config import EvaluateConfig
+from assets.likelihood import Tokens
 from assets.split import domain_of, host_of
 from llm_core.feed.shards import Shards, Span
 from resources.errors import InputError
 
-Tokens = npt.NDArray[np.int64]
 Unit = Literal["host", "page"]
+"""What was drawn when documents were held out: hosts, or pages where both sides of the split share hosts.
+
+Results vary as that draw does, so it is the unit that intervals are made over."""
 
 
 @dataclass(frozen=True)
 class HeldOutDocument:
-    """A document to be scored: `tokens` are its own, without the special ones around it; `domain` is its group."""
+    """A document to be scored: `tokens` as models read them, `<|bos|>` and its own; `domain` is its group."""
 
     id: str
     url: str
@@ -32,50 +32,20 @@ class HeldOutDocument:
     snapshot: str
     tokens: Tokens
 
-    @property
-    def size_bytes(self) -> int:
-        return len(self.text.encode())
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """The sample, the token that each document is read from, and what was drawn when documents were held out.
-
-    `unit` is "host" where whole hosts were held out, "page" where held-out and training pages share
-    hosts. Results vary as that draw does, so it is the unit that intervals are made over.
-    """
-
-    documents: tuple[HeldOutDocument, ...]
-    start: int
-    unit: Unit
-
-
-@dataclass(frozen=True)
-class _Place:
-    shards: Shards
-    span: Span
-    domain: str
-
-    def read(self) -> Tokens:
-        return self.shards.read(self.span.start, self.span.stop - self.span.start)
-
 
 def read_held_out(
-    shards: Sequence[Path], corpora: Sequence[Path], specials: frozenset[int], config: EvaluateConfig
-) -> HeldOut:
+    shards: Sequence[Path], corpora: Sequence[Path], config: EvaluateConfig
+) -> tuple[list[HeldOutDocument], Unit]:
     """Draw the held-out documents of all snapshots, evenly within each domain, in the order of their ids.
 
-    Args:
-        shards: folders of token shards, each with `held_out/`.
-        corpora: folders of documents that they were made from.
-        specials: ids of special tokens; those around a document are no part of it.
+    `shards` are folders with `held_out/`, `corpora` the folders of documents that they were made from.
 
     Raises:
         InputError: if nothing was held out, or shards and corpora do not belong together.
     """
     hosts, unit = _held_out_hosts(corpora)
     grouped = {domain_of(host): name for name, named in config.domains.items() for host in named}
-    places: defaultdict[str, list[_Place]] = defaultdict(list)
+    places: defaultdict[str, list[tuple[Shards, Span]]] = defaultdict(list)
     for opened in (Shards(folder / "held_out") for folder in shards):
         for span in opened.spans(0, opened.tokens):
             if span.document not in hosts:
@@ -84,48 +54,24 @@ def read_held_out(
                     f"{', '.join(map(str, corpora))}; give the corpora that the shards were made from"
                 )
             host = hosts[span.document]
-            domain = grouped.get(host, host or "(no host)")
-            places[domain].append(_Place(opened, span, domain))
+            places[grouped.get(host, host or "(no host)")].append((opened, span))
     if not places:
         raise InputError(
             f"{', '.join(str(folder / 'held_out') for folder in shards)}: no document is held out, so no model can be "
             "judged; name quality.split.held_out_hosts or raise quality.split.held_out_share"
         )
-    chosen = {place.span.document: place for part in places.values() for place in _draw(part, len(places), config)}
-    tokens = {name: chosen[name].read() for name in sorted(chosen)}
-    found = {
-        d.id: HeldOutDocument(
-            d.id, d.url, d.text, hosts[d.id], chosen[d.id].domain, d.snapshot, own_tokens(tokens[d.id], specials)
-        )
-        for folder in corpora
-        for d in read_documents(folder)
-        if d.id in chosen
+    chosen = {
+        span.document: (domain, opened.read(span.start, span.stop - span.start - 1))  # without `<|eos|>`
+        for domain, part in places.items()
+        for opened, span in _draw(part, len(places), config)
     }
-    for document in found.values():
-        if not document.tokens.size or not document.text:
-            raise InputError(
-                f"held-out document {document.id} ({document.url}) has no text or tokens; drop it upstream"
-            )
-    return HeldOut(tuple(found[name] for name in tokens), start_token(list(tokens.values()), specials), unit)
-
-
-def start_token(documents: Sequence[Tokens], specials: frozenset[int]) -> int:
-    """The special token after which a document begins in training: at its own head, or at the end of the one before.
-
-    Raises:
-        InputError: if documents stand in the shards without one.
-    """
-    for tokens in documents:
-        for token in (int(tokens[0]), int(tokens[-1])):
-            if token in specials:
-                return token
-    raise InputError("no held-out document begins or ends with a special token; write the shards with one")
-
-
-def own_tokens(tokens: Tokens, specials: frozenset[int]) -> Tokens:
-    """A document's tokens without the special ones at either end."""
-    own = np.flatnonzero(~np.isin(tokens, list(specials)))
-    return tokens[own[0] : own[-1] + 1] if own.size else tokens[:0]
+    found = []
+    for d in (document for folder in corpora for document in read_documents(folder) if document.id in chosen):
+        domain, tokens = chosen[d.id]
+        if tokens.size < 2 or not d.text:
+            raise InputError(f"held-out document {d.id} ({d.url}) has no text or tokens; drop it upstream")
+        found.append(HeldOutDocument(d.id, d.url, d.text, hosts[d.id], domain, d.snapshot, tokens))
+    return sorted(found, key=lambda document: document.id), unit
 
 
 def draw_key(seed: int, name: str) -> bytes:
@@ -148,13 +94,13 @@ def _held_out_hosts(corpora: Sequence[Path]) -> tuple[dict[str, str], Unit]:
     return held_out, "host" if training.isdisjoint(held_out.values()) else "page"
 
 
-def _draw(places: Sequence[_Place], domains: int, config: EvaluateConfig) -> list[_Place]:
+def _draw(places: Sequence[tuple[Shards, Span]], domains: int, config: EvaluateConfig) -> list[tuple[Shards, Span]]:
     """A domain's share: documents in a seeded order until one would go past the tokens; the first always."""
-    chosen: list[_Place] = []
+    chosen: list[tuple[Shards, Span]] = []
     tokens = 0
-    for place in sorted(places, key=lambda place: draw_key(config.seed, place.span.document)):
-        tokens += place.span.stop - place.span.start
+    for opened, span in sorted(places, key=lambda place: draw_key(config.seed, place[1].document)):
+        tokens += span.stop - span.start
         if chosen and (tokens > config.tokens // domains or len(chosen) == config.documents_per_domain):
             break
-        chosen.append(place)
+        chosen.append((opened, span))
     return chosen

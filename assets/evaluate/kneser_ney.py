@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from assets.evaluate.token_stream import TokenStream
+from assets.likelihood import Tokens
+from assets.vocabulary import BOS, SPECIAL_TOKENS
 
 Array = npt.NDArray[Any]
 FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
@@ -61,16 +62,27 @@ def modified_discounts(counts: Array) -> Array:
     return np.array([0.0, *(estimates if is_sound else FALLBACK_DISCOUNTS)])
 
 
+def starts(stream: Tokens) -> Array:
+    """Where documents begin in a stream of them, (length,) booleans: at each `<|bos|>`."""
+    return np.asarray(stream == SPECIAL_TOKENS.index(BOS))
+
+
+def _places(stream: Tokens) -> Array:
+    """Each token's number in its document, 0 for `<|bos|>`."""
+    numbers = np.arange(stream.size)
+    return np.asarray(numbers - np.maximum.accumulate(np.where(starts(stream), numbers, 0)))
+
+
 class KneserNey:
-    """An n-gram model over token ids; a document's start token is context, and never predicted."""
+    """An n-gram model over streams of documents, each headed by `<|bos|>`, which is context and never predicted."""
 
     def __init__(self, vocab_size: int, orders: tuple[_Order, ...]):
         self.vocab_size, self.orders = vocab_size, orders
 
     @classmethod
-    def fit(cls, stream: TokenStream, vocab_size: int, order: int) -> KneserNey:
-        """Count a stream of documents, in O(order x tokens x log tokens)."""
-        tokens, places = stream.tokens, stream.places
+    def fit(cls, tokens: Tokens, vocab_size: int, order: int) -> KneserNey:
+        """Count a stream, in O(order x tokens x log tokens)."""
+        places = _places(tokens)
         grams = tokens  # (length,): number of the n-gram that ends at each token
         keys, contexts = np.arange(vocab_size), np.zeros(vocab_size, np.int64)
         number_of_contexts = 1
@@ -92,9 +104,9 @@ class KneserNey:
         orders.append(_Order.count(keys, occurrences, contexts, number_of_contexts))
         return cls(vocab_size, tuple(orders))
 
-    def probabilities(self, stream: TokenStream) -> Array:
-        """p(token | those before it in its document) at every place of a stream; (length,), 1 at start tokens."""
-        tokens, places = stream.tokens, stream.places
+    def probabilities(self, tokens: Tokens) -> Array:
+        """p(token | those before it in its document) at every place of a stream; (length,), 1 at `<|bos|>`."""
+        places = _places(tokens)
         probability = np.full(tokens.size, 1 / self.vocab_size)
         grams = tokens
         for length, order in enumerate(self.orders, start=1):

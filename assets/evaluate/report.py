@@ -114,11 +114,7 @@ class Report:
 
     @classmethod
     def read(cls, folder: Path) -> Report:
-        """Read an evaluation's summary.
-
-        Raises:
-            InputError: if the folder holds none.
-        """
+        """Read an evaluation's summary; an InputError says that the folder holds none."""
         return read_value(cls, folder / SUMMARY)
 
 

@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from assets.evaluate.held_out import HeldOutDocument, Unit
+from assets.likelihood import Nats
 from resources.errors import InputError
 
-Nats = npt.NDArray[np.float64]
 TEXTS = ("document", "url", "host", "domain", "snapshot")
 DOCUMENTS = pa.schema([*((name, pa.string()) for name in TEXTS), ("tokens", pa.int64()), ("bytes", pa.int64())])
 SCHEMA = pa.schema(
@@ -33,7 +32,7 @@ class Scores:
 
     @classmethod
     def of(cls, documents: Sequence[HeldOutDocument], nats: Mapping[str, Nats]) -> Scores:
-        rows = [(d.id, d.url, d.host, d.domain, d.snapshot, d.tokens.size, d.size_bytes) for d in documents]
+        rows = [(d.id, d.url, d.host, d.domain, d.snapshot, d.tokens.size - 1, len(d.text.encode())) for d in documents]
         columns = [list(column) for column in zip(*rows, strict=True)]
         return cls(pa.table(columns, schema=DOCUMENTS), nats)
 

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from tokenizers import Tokenizer
 
 from assets.evaluate.config import EvaluateConfig
-from assets.evaluate.held_out import HeldOut, Tokens, draw_key
-from assets.evaluate.token_stream import with_start
+from assets.evaluate.held_out import HeldOutDocument, draw_key
+from assets.likelihood import Tokens
+from assets.vocabulary import BOS, SPECIAL_TOKENS, Vocabulary
 
 HEADING = re.compile(r"^#{1,6} (?P<name>\w+(?:\.\w+)*)\((?P<arguments>[^\s)][^\n]*\)[^\n]*)$", re.MULTILINE)
 CONTEXT_CHARACTERS = 240
@@ -25,7 +25,7 @@ NEAR = 4
 
 @dataclass(frozen=True)
 class Signature:
-    """A heading of a document: the text before its arguments, and the rest of the line."""
+    """A heading of a document: the text before its arguments, the rest of the line, and all that follows."""
 
     document: str
     name: str
@@ -67,22 +67,21 @@ def find_signatures(document: str, text: str) -> list[Signature]:
     ]
 
 
-def make_questions(held_out: HeldOut, tokenizer: Tokenizer, config: EvaluateConfig) -> tuple[Question, ...]:
+def make_questions(
+    documents: Sequence[HeldOutDocument], vocabulary: Vocabulary, config: EvaluateConfig
+) -> list[Question]:
     """Draw at most one signature from each document, and choices for it; none where too few differ."""
-    found = [find_signatures(document.id, document.text) for document in held_out.documents]
+    found = [find_signatures(document.id, document.text) for document in documents]
     pool = sorted({signature.rest for signatures in found for signature in signatures}, key=lambda r: (len(r), r))
     if len(pool) < config.completion_choices:
-        return ()
-    drawn = [
-        min(signatures, key=lambda signature: draw_key(config.seed, f"{signature.document} {signature.name}"))
-        for signatures in found
-        if signatures
-    ]
+        return []
+    drawn = [min(signatures, key=lambda s: _key(s, s.name, config)) for signatures in found if signatures]
     drawn.sort(key=lambda signature: draw_key(config.seed, signature.document))
-    return tuple(
-        _question(signature, _distractors(signature, pool, config), held_out.start, tokenizer)
-        for signature in drawn[: config.completion_items]
-    )
+    return [_question(signature, pool, vocabulary, config) for signature in drawn[: config.completion_items]]
+
+
+def _key(signature: Signature, name: str, config: EvaluateConfig) -> bytes:
+    return draw_key(config.seed, f"{signature.document} {name}")
 
 
 def _tail(text: str) -> str:
@@ -92,18 +91,14 @@ def _tail(text: str) -> str:
     return text[text.find("\n", len(text) - CONTEXT_CHARACTERS) + 1 or text.rfind("\n") + 1 :]
 
 
-def _distractors(signature: Signature, pool: Sequence[str], config: EvaluateConfig) -> list[str]:
-    others = sorted((rest for rest in pool if rest != signature.rest), key=lambda r: abs(len(r) - len(signature.rest)))
-    count = config.completion_choices - 1
-    near = others[: NEAR * count]
-    return sorted(near, key=lambda rest: draw_key(config.seed, f"{signature.document} {rest}"))[:count]
-
-
-def _question(signature: Signature, distractors: Sequence[str], start: int, tokenizer: Tokenizer) -> Question:
-    choices = [signature.rest, *distractors]
+def _question(signature: Signature, pool: Sequence[str], vocabulary: Vocabulary, config: EvaluateConfig) -> Question:
+    right, count = signature.rest, config.completion_choices - 1
+    others = sorted((rest for rest in pool if rest != right), key=lambda rest: abs(len(rest) - len(right)))
+    distractors = sorted(others[: NEAR * count], key=lambda rest: _key(signature, rest, config))[:count]
+    choices = [right, *distractors]
     sequences = [
-        with_start(start, np.array(tokenizer.encode(signature.context + choice, add_special_tokens=False).ids))
-        for choice in choices
+        np.array([SPECIAL_TOKENS.index(BOS), *ids])
+        for ids in vocabulary.encode([signature.context + choice for choice in choices])
     ]
     shortest = min(sequence.size for sequence in sequences)
     same = np.all([sequence[:shortest] == sequences[0][:shortest] for sequence in sequences], axis=0)

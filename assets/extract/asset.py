@@ -24,7 +24,7 @@ def extracted(config: ExtractConfig) -> Stage:
         config=config,
         inputs={"raw_crawl": Take.SAME},
         run=run,
-        engines=("resiliparse", "py3langid", "ftfy", "trafilatura"),
+        engines=("resiliparse", "py3langid", "ftfy", "w3lib"),
         kinds=("parquet",),
         is_documents=True,
         exhibit=funnel_exhibits,

@@ -1,19 +1,15 @@
 """What the spec says about extraction."""
 
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
 from assets.config import Config
 
-ExtractorName = Literal["balanced", "resiliparse", "trafilatura"]
-
 
 class ExtractConfig(Config):
     """How pages become documents, and which are left out."""
 
-    extractor: ExtractorName = "balanced"
-    """Who finds the main text: resiliparse's main content, the same unless it lost most of the body, or trafilatura."""
     languages: tuple[str, ...] = ("en",)
     """Languages to keep, as ISO 639-1 codes; an empty list keeps every language."""
     min_language_score: float = Field(0.5, ge=0, le=1)

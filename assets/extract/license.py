@@ -31,7 +31,9 @@ def find_license(source: str, document: DocumentNode, url: str) -> str:
     for element in document.query_selector_all(_SELECTOR):
         if element.tag in ("link", "a") and element.getattr("href"):
             linked.append(_linked(element, url))
-        elif element.tag != "meta" or _names_license(element.getattr("name") or element.getattr("property") or ""):
+            continue
+        name = element.getattr("name") or element.getattr("property") or ""
+        if element.tag != "meta" or name.strip().lower().replace(":", ".") in _META_NAMES:
             stated.append(element.getattr("content") or element.getattr("href") or element.text)
     found = (spdx_or_words(value) for value in (*linked, *stated) if value)
     return next((value for value in found if value), "")
@@ -55,7 +57,3 @@ def spdx_or_words(value: str) -> str:
     if match := _SPDX_PAGE.search(words):
         return match.group(1)
     return words[:MAX_CHARACTERS]
-
-
-def _names_license(name: str) -> bool:
-    return name.strip().lower().replace(":", ".") in _META_NAMES

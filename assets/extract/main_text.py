@@ -1,12 +1,10 @@
 """The main text of a page, in light Markdown that keeps headings, lists, code and signatures readable."""
 
 import re
-from collections.abc import Callable
+from typing import Any
 
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
-
-from assets.extract.config import ExtractorName
 
 # Below this share of the body's text, resiliparse's main content has lost the page (measured: flat from .3 to .5).
 MIN_SHARE_OF_BODY = 0.4
@@ -28,49 +26,22 @@ def mark_structure(html: str) -> str:
     return _PREFORMATTED.sub(_fence, html)
 
 
-def main_text(html: str, tree: HTMLTree, extractor: ExtractorName) -> str:
+def main_text(tree: HTMLTree) -> str:
     """A marked page's own words without navigation, in reading order; "" where there are none.
 
+    resiliparse's main content, or the body without its furniture where that has lost most of it.
     Headings start with `#`, list items with `-`, preformatted text stands between fences with its
-    line breaks and indentation; white space elsewhere is as a browser shows it. `tree` is `html`
-    parsed.
+    line breaks and indentation; white space elsewhere is as a browser shows it.
     """
-    return _as_markdown(_EXTRACTORS[extractor](html, tree))
-
-
-def _resiliparse(html: str, tree: HTMLTree) -> str:
-    """Main content by resiliparse's rules over tags, classes and link density."""
-    return _plain(tree, main_content=True)
-
-
-def _balanced(html: str, tree: HTMLTree) -> str:
-    """resiliparse's main content, or the body without its furniture where that has lost most of it."""
     content = _plain(tree, main_content=True)
     mains = tree.document.query_selector_all("main, [role=main]") if tree.document else []
     scope = HTMLTree.parse(mains[0].html) if len(mains) == 1 else tree
-    body = _plain(scope, main_content=False, skip_elements=_FURNITURE)
-    return content if len(content) >= MIN_SHARE_OF_BODY * len(body) else body
+    body = _plain(scope, skip_elements=_FURNITURE)
+    return _as_markdown(content if len(content) >= MIN_SHARE_OF_BODY * len(body) else body)
 
 
-def _trafilatura(html: str, tree: HTMLTree) -> str:
-    import trafilatura  # type: ignore[import-untyped]  # slow to load, and not the default
-
-    return (trafilatura.extract(html, include_comments=False, deduplicate=False) or "").strip()
-
-
-_EXTRACTORS: dict[ExtractorName, Callable[[str, HTMLTree], str]] = {
-    "balanced": _balanced,
-    "resiliparse": _resiliparse,
-    "trafilatura": _trafilatura,
-}
-
-
-def _plain(tree: HTMLTree, *, main_content: bool, skip_elements: list[str] | None = None) -> str:
-    return str(
-        extract_plain_text(
-            tree, preserve_formatting=True, main_content=main_content, alt_texts=False, skip_elements=skip_elements
-        )
-    )
+def _plain(tree: HTMLTree, **options: Any) -> str:
+    return str(extract_plain_text(tree, preserve_formatting=True, alt_texts=False, **options))
 
 
 def _fence(match: re.Match[str]) -> str:

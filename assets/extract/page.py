@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from typing import Literal
 
 from resiliparse.parse.html import DocumentNode, HTMLTree
 
@@ -10,8 +9,6 @@ from assets.extract.charset import decode
 from assets.extract.config import ExtractConfig
 from assets.extract.license import find_license
 from assets.extract.main_text import main_text, mark_structure
-
-Refusal = Literal["empty", "not_html", "undecodable", "too_large", "too_deep"]
 
 MAX_TITLE_CHARACTERS = 300
 _PLAIN_TYPES = frozenset({"text/plain", "text/markdown", "text/x-markdown", "text/x-rst"})
@@ -32,9 +29,9 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Why a payload is no page, and the figure that decided (bytes, the limit of levels, characters)."""
+    """Why a capture is no document, and the figure that decided (bytes, the limit of levels, characters)."""
 
-    reason: Refusal
+    reason: str
     score: float | None = None
 
 
@@ -62,7 +59,7 @@ def read_page(payload: bytes, content_type: str, url: str, config: ExtractConfig
             return Refused("empty", 0.0)
         if _is_deeper(source, tree.document, config.max_depth):
             return Refused("too_deep", float(config.max_depth))
-        text = main_text(source, tree, config.extractor)
+        text = main_text(tree)
         page = Page(_whole(text), _html_title(tree, tree.document), _whole(find_license(source, tree.document, url)))
     else:
         page = Page(_whole(source.strip("\n")), _plain_title(source))

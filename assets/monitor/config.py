@@ -25,8 +25,6 @@ class MonitorConfig(Config):
 
     window_requests: int = Field(200, ge=20)
     """Requests in a window: it closes with the last of them."""
-    window_hours: float | None = Field(None, gt=0)
-    """Length of a window in hours, instead of a count: it closes with the first request after its end."""
 
     monitors: tuple[MonitorName, ...] = MONITORS
     """What is compared: length and make-up of the texts, their words, and the champion's loss on them."""

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from assets.monitor.config import MonitorConfig
-from assets.monitor.logged_request import LoggedRequest, TornLineError
-from llm_core.feed.durable import sync
+from assets.monitor.logged_request import LoggedRequest
+from llm_core.durable import sync
 from llm_core.serve.record import RequestLog, RequestRecord
 from resources.errors import InputError
 
@@ -20,11 +22,10 @@ log = logging.getLogger(__name__)
 
 SUFFIX = ".jsonl"
 LOCK = ".lock"
-HOUR_S = 3600
 
 
 def open_request_log(config: MonitorConfig, folder: Path) -> RequestLog:
-    """The log in `folder`, made where there is none; give it to the server."""
+    """The log in `folder`, made where there is none."""
     folder.mkdir(parents=True, exist_ok=True)
     return FileRequestLog(config, folder)
 
@@ -37,10 +38,9 @@ def find_request(folder: Path, request_id: str) -> LoggedRequest:
     """
     for path in reversed(segments(folder)):
         data = path.read_bytes()
-        if request_id.encode() in data:
-            found = [request for request in read_lines(data)[0] if request.id == request_id]
-            if found:
-                return min(found, key=lambda request: request.index)
+        requests = read_lines(data)[0] if request_id.encode() in data else []
+        if found := [request for request in requests if request.id == request_id]:
+            return min(found, key=lambda request: request.index)
     raise InputError(f"request:{request_id} is not in the request log {folder}; give the id of an answer it has served")
 
 
@@ -68,10 +68,10 @@ def read_lines(data: bytes) -> tuple[list[LoggedRequest], list[Unreadable]]:
     for number, line in enumerate(lines, start=1):
         try:
             requests.append(LoggedRequest.from_line(line))
-        except TornLineError as error:
-            unreadable.append(Unreadable(number, "torn", str(error)))
-        except InputError as error:
-            unreadable.append(Unreadable(number, "malformed", str(error)))
+        except ValidationError as error:
+            first = error.errors()[0]
+            reason = "torn" if first["type"] == "json_invalid" else "malformed"
+            unreadable.append(Unreadable(number, reason, ": ".join([*map(str, first["loc"]), first["msg"]])))
     if rest:
         unreadable.append(Unreadable(len(lines) + 1, "torn", "it has no end"))
     return requests, unreadable
@@ -90,7 +90,6 @@ class FileRequestLog:
         self._config, self._folder = config, folder
         self._segment: Path | None = None
         self._size = self._count = self._last = 0
-        self._began_s: float | None = None
         with self._locked():
             self._catch_up()
 
@@ -102,24 +101,15 @@ class FileRequestLog:
         """
         with self._locked():
             self._catch_up()
-            if self._segment is None or self._is_past_end(record.time_s):
+            if self._segment is None or self._is_full():
                 self._begin_segment()
-            request = LoggedRequest.of(record, self._last + 1, self._config)
-            self._append(request.to_line())
-            self._count, self._last = self._count + 1, request.number
-            self._began_s = request.time_s if self._began_s is None else self._began_s
+            self._append(LoggedRequest.of(record, self._last + 1, self._config).to_line())
+            self._count, self._last = self._count + 1, self._last + 1
             if self._is_full():
                 self._begin_segment()  # at once: the window is closed with its last request
 
     def _is_full(self) -> bool:
-        return self._config.window_hours is None and self._count >= self._config.window_requests
-
-    def _is_past_end(self, time_s: float) -> bool:
-        """Whether a request that came at this time belongs in a later window; a late one stays in the open one."""
-        if self._config.window_hours is None or self._began_s is None:
-            return self._is_full()
-        span_s = self._config.window_hours * HOUR_S
-        return time_s // span_s > self._began_s // span_s
+        return self._count >= self._config.window_requests
 
     def _catch_up(self) -> None:
         """Take in what other writers did, or what a writer before this one left."""
@@ -131,7 +121,6 @@ class FileRequestLog:
         requests, unreadable = read_lines(data)
         first = int(newest.stem.rpartition("-")[2])
         self._count, self._last = len(requests), max([first - 1, *(request.number for request in requests)])
-        self._began_s = requests[0].time_s if requests else None
         if data and not data.endswith(b"\n"):
             log.warning("%s line %d is torn: it was cut short and is left out", newest, unreadable[-1].line)
             self._append(b"\n")
@@ -147,7 +136,6 @@ class FileRequestLog:
         self._segment.touch(exist_ok=False)
         sync(self._folder)
         self._size = self._count = 0
-        self._began_s = None
 
     def _append(self, line: bytes) -> None:
         assert self._segment is not None

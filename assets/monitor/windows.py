@@ -39,9 +39,8 @@ class Window:
 def closed_windows(folder: Path) -> list[Window]:
     """The closed windows of a log, oldest first.
 
-    A window is a segment, closed once a later segment exists, which its last request (or, for
-    windows of time, the first request after its end) begins. So whoever looks sees the same, and
-    a change of the spec's window changes the windows from there on, and none that was closed.
+    A window is a segment, closed once a later one exists, which its last request begins. So whoever
+    looks sees the same, and a change of the spec's window changes none that was closed.
     """
     return [Window(path.stem, path) for path in segments(folder)[:-1]]
 
@@ -61,17 +60,18 @@ def observe_window(build: Build, window: Window) -> Outcome:
     return Outcome(_stats(requests, unreadable), digest=blake2(content))
 
 
-def read_window(folder: Path) -> list[LoggedRequest]:
-    """The requests of a window's artifact, in log order.
+def read_prompts(folder: Path) -> list[str | None]:
+    """The prompts of a window's artifact, in log order; None where the text was not kept.
 
     Raises:
         InputError: if its file is not one that `observe_window` wrote.
     """
+    path = folder / REQUESTS
     try:
-        return [LoggedRequest(**row) for row in pq.read_table(folder / REQUESTS, schema=SCHEMA).to_pylist()]
-    except (pa.ArrowInvalid, KeyError, ValueError) as error:
-        path = folder / REQUESTS
+        prompts: list[str | None] = pq.read_table(path, schema=SCHEMA)["prompt"].to_pylist()
+    except (pa.ArrowInvalid, KeyError) as error:
         raise InputError(f"{path} is not a window of a request log ({error}); run `tidemill verify`") from error
+    return prompts
 
 
 def _stats(requests: Sequence[LoggedRequest], unreadable: Sequence[Unreadable]) -> dict[str, object]:

@@ -1,23 +1,21 @@
 """Pretraining's part of the spec."""
 
-from typing import Annotated, Literal, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
-from assets.config import Config, only_known_keys
+from assets.config import Config
+from assets.training import Launch
 from llm_core.model.config import ModelConfig
 from llm_core.train.config import TrainConfig
-
-Recipe = Annotated[TrainConfig, only_known_keys(TrainConfig)]
-Shape = Annotated[ModelConfig, only_known_keys(ModelConfig)]
 
 
 class PretrainConfig(Config):
     """The model's shape, the recipe, and how training goes on at later snapshots."""
 
-    model: Shape = ModelConfig()
+    model: ModelConfig = ModelConfig()
     """Shape of the decoder; its vocabulary size is set by the tokenizer."""
-    train: Recipe = TrainConfig()
+    train: TrainConfig = TrainConfig()
     """Recipe of the first snapshot's training, from scratch."""
     continued_steps: int = Field(400, ge=1)
     """Optimiser steps at each later snapshot, from the champion."""
@@ -27,7 +25,7 @@ class PretrainConfig(Config):
     """Share of the rows at later snapshots that come from earlier ones, so that what was learnt is kept."""
     skip_documents: tuple[str, ...] = ()
     """Ids of documents whose tokens are masked wherever they occur: no loss, no attention to them."""
-    launch: Literal["process", "in_process"] = "process"
+    launch: Launch = "process"
     """Whether training is a process of its own (`accelerate launch`), or runs inside the stage."""
     processes: int = Field(1, ge=1)
     """Processes that train together."""

@@ -19,10 +19,14 @@ GOOD, BAD = "__label__good", "__label__bad"
 
 @dataclass(frozen=True)
 class Example:
-    """A text that the classifier learns or is tested on: how it came to be (`kind`), and whether it is good."""
+    """A text that the classifier learns or is tested on.
+
+    `kind` is "kept", or the rule that rejects it, or how it was spoiled; `draw` its place in the drawn order.
+    """
 
     text: str
     kind: str
+    draw: str = ""
 
     @property
     def is_good(self) -> bool:

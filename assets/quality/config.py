@@ -1,9 +1,9 @@
 """The quality stage's part of the spec: rules, classifier, decontamination, and the split."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from assets.config import Config
 from assets.quality.filters import Rules, find_filter
@@ -25,6 +25,8 @@ class FilterConfig(Config):
     @model_validator(mode="before")
     @classmethod
     def _with_defaults(cls, given: Any) -> Any:
+        if isinstance(given, str):
+            given = {"name": given}
         if not isinstance(given, Mapping) or not isinstance(given.get("name"), str):
             return given
         try:
@@ -37,10 +39,6 @@ class FilterConfig(Config):
     def settings(self) -> dict[str, Any]:
         """The filter's parameters, all of them."""
         return dict(self.model_extra or {})
-
-
-def _named(value: Any) -> Any:
-    return {"name": value} if isinstance(value, str) else value
 
 
 class ClassifierConfig(Config):
@@ -107,7 +105,7 @@ class DecontaminationConfig(Config):
 class QualityConfig(Config):
     """Which documents are kept, and which of them judge the model."""
 
-    filters: tuple[Annotated[FilterConfig, BeforeValidator(_named)], ...] = tuple(
+    filters: tuple[FilterConfig, ...] = tuple(
         FilterConfig(name=name) for name in ("gopher_quality", "gopher_repetition", "c4", "fineweb", "spam")
     )
     """Rule filters in the order in which they judge; the first that rejects a document names the reason."""

@@ -1,11 +1,9 @@
 """Word n-grams as 64-bit hashes: of everything that the model is judged on, and how much of it a document holds."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -40,20 +38,18 @@ class EvaluationIndex:
     sizes: Owners
 
     @classmethod
-    def of(cls, documents: Sequence[Hashes]) -> EvaluationIndex:
-        """An index of documents, each given by its distinct hashes."""
-        hashes = np.concatenate([np.empty(0, np.uint64), *documents])
-        sizes = np.array([len(document) for document in documents], dtype=np.int32)
-        owners = np.repeat(np.arange(len(documents), dtype=np.int32), sizes)
+    def of(cls, hashes: Hashes, sizes: npt.NDArray[np.int64]) -> Self:
+        """An index of documents, given by their distinct hashes one after the other and the number of each."""
+        owners = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
         order = np.argsort(hashes, kind="stable")
-        return cls(hashes[order], owners[order], sizes)
+        return cls(hashes[order], owners[order], sizes.astype(np.int32))
 
-    def without(self, boilerplate: Hashes) -> EvaluationIndex:
+    def without(self, boilerplate: Hashes) -> Self:
         """The same index with these n-grams no longer in it; the sizes shrink with them."""
         keep = ~np.isin(self.hashes, boilerplate)
         owners = self.owners[keep]
         sizes = np.bincount(owners, minlength=len(self.sizes)).astype(np.int32)
-        return EvaluationIndex(self.hashes[keep], owners, sizes)
+        return type(self)(self.hashes[keep], owners, sizes)
 
     def matched(self, hashes: Hashes) -> Hashes:
         """Those of a document's distinct n-grams that some evaluation document has."""
@@ -79,10 +75,11 @@ class EvaluationIndex:
         return float(np.max(shares, where=shared >= least, initial=0.0))
 
     def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         for name in _FILES:
             np.save(folder / f"{name}.npy", getattr(self, name))
 
     @classmethod
-    def load(cls, folder: Path) -> EvaluationIndex:
+    def load(cls, folder: Path) -> Self:
         """Open a saved index as memory maps, so that workers share its pages."""
         return cls(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in _FILES))

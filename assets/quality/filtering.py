@@ -1,12 +1,19 @@
 """The quality stage: documents that pass rules, classifier and decontamination, each on its side of the split."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
-from assets.documents import Document, Dropped, shard_names, transform
+from assets.documents import (
+    Document,
+    Dropped,
+    count_documents,
+    read_documents,
+    read_written,
+    shard_names,
+    write_shards,
+)
 from assets.quality.classifier import MODEL
 from assets.quality.config import QualityConfig
 from assets.quality.decontamination import Decontaminator, prepare
@@ -26,29 +33,30 @@ def filter_quality(
     """
     model = classifier / MODEL if classifier is not None and config.classifier.enabled else None
     model = model if model is not None and model.exists() else None
-    judge = Judge(config, model)
-    decontaminator: Decontaminator | None = None
+    shards = shard_names(cleaned)
+    index: Path | None = None
     counts: dict[str, int] = {}
     if config.decontamination.enabled:
-        decontaminator, counts = prepare(build, config, cleaned, earlier, judge)
-    funnel = transform(build, "judge quality", cleaned, partial(_judge_all, judge, decontaminator))
-    splits = dict.fromkeys(("train", "held_out"), 0)
-    for shard in range(len(shard_names(cleaned))):
-        with build.local(f"documents/{shard:05}.parquet") as path:
-            for split in pq.read_table(path, columns=["split"])["split"].to_pylist():
-                splits[split] += 1
+        index, counts = prepare(build, config, shards, earlier, model)
+    judge = partial(_judge_shard, config, model, index, shards)
+    funnel = write_shards(build, "judge quality", len(shards), count_documents(cleaned), judge)
+    splits = Counter(train=0, held_out=0)
+    for batch in read_written(build, len(shards), ["split"]):
+        splits.update(batch["split"].to_pylist())
     return Outcome(
         {**funnel.stats(), **splits, "classifier": "fasttext" if model else "rules_only", "decontamination": counts}
     )
 
 
-def _judge_all(
-    judge: Judge, decontaminator: Decontaminator | None, documents: Iterator[Document]
+def _judge_shard(
+    config: QualityConfig, model: Path | None, index: Path | None, shards: Sequence[Path], shard: int
 ) -> Iterator[Document | Dropped]:
-    for document in documents:
+    judge = Judge(config, model)
+    decontaminator = None if index is None else Decontaminator(config.decontamination, index)
+    for document in read_documents([shards[shard]]):
         verdict = judge(document)
         if isinstance(verdict, Document) and verdict.split == "train" and decontaminator is not None:
             share = decontaminator.share(verdict.text)
-            if share >= decontaminator.config.max_share:
+            if share >= config.decontamination.max_share:
                 verdict = Dropped(document.id, document.url, "contaminated", share)
         yield verdict

@@ -33,9 +33,9 @@ class Filter:
             SpecError: on an unknown parameter or a value of the wrong type.
         """
         known = list(self.parameters.model_fields)
-        for name in given:
-            if name not in known:
-                raise SpecError(f"the quality filter {self.name!r} has no parameter {name!r}{_nearest(name, known)}")
+        if unknown := [name for name in given if name not in known]:
+            nearest = _nearest(unknown[0], known)
+            raise SpecError(f"the quality filter {self.name!r} has no parameter {unknown[0]!r}{nearest}")
         try:
             return self.parameters.model_validate(dict(given)).model_dump()
         except ValidationError as error:
@@ -45,6 +45,8 @@ class Filter:
                 f"the quality filter {self.name!r} cannot take {where} = {first['input']!r}: {first['msg']}"
             ) from error
 
+
+Rules = Sequence[tuple[Filter, Mapping[str, Any]]]
 
 _FILTERS: dict[str, Filter] = {}
 
@@ -74,8 +76,7 @@ def quality_filter(name: str) -> Callable[[Callable[..., Verdict]], Callable[...
                     "so that the spec can leave it out"
                 )
             fields[parameter.name] = (hints[parameter.name], parameter.default)
-        parameters = create_model(name, __config__=ConfigDict(extra="forbid", strict=False), **fields)
-        _FILTERS[name] = Filter(name, judge, parameters)
+        _FILTERS[name] = Filter(name, judge, create_model(name, __config__=ConfigDict(extra="forbid"), **fields))
         return judge
 
     return register
@@ -83,7 +84,7 @@ def quality_filter(name: str) -> Callable[[Callable[..., Verdict]], Callable[...
 
 def known_filters() -> dict[str, Filter]:
     """Every registered filter by name; each module in the folder `rules` is loaded first."""
-    for module in sorted(pkgutil.iter_modules(rules.__path__), key=lambda module: module.name):
+    for module in pkgutil.iter_modules(rules.__path__):
         importlib.import_module(f"{rules.__name__}.{module.name}")
     return dict(sorted(_FILTERS.items()))
 
@@ -98,9 +99,6 @@ def find_filter(name: str) -> Filter:
     if name not in found:
         raise SpecError(f"there is no quality filter {name!r}{_nearest(name, list(found))}")
     return found[name]
-
-
-Rules = Sequence[tuple[Filter, Mapping[str, Any]]]
 
 
 def broken_rule(document: Document, applied: Rules) -> tuple[str, float | None] | None:

@@ -1,7 +1,5 @@
 """What rules and classifier say of a document, before it is compared with the evaluation sets."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +14,7 @@ from assets.split import split_of_url
 
 @dataclass(frozen=True)
 class Judge:
-    """Rules first, then the classifier where there is one; picklable, so that workers share it.
+    """Rules first, then the classifier where there is one.
 
     Reasons: `no_words`, `<filter>:<reason>`, `classifier` (its score is the document's).
     """
@@ -47,7 +45,3 @@ class Judge:
     @cached_property
     def _rules(self) -> Rules:
         return self.config.rules()
-
-    def __reduce__(self) -> tuple[type[Judge], tuple[QualityConfig, Path | None]]:
-        # Filters are functions of a registry that each process fills for itself.
-        return Judge, (self.config, self.model)

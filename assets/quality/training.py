@@ -2,10 +2,9 @@
 
 import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from heapq import nsmallest
 from pathlib import Path
@@ -17,20 +16,12 @@ from assets.quality.config import ClassifierConfig, QualityConfig
 from assets.quality.judge import Judge
 from assets.quality.spoil import spoil
 from assets.split import host_of, split_of_url
+from llm_core.durable import write_text
 from resources.build import Build, Outcome
 from resources.compute import run_tasks
 
 METRICS = "metrics.json"
 JUDGED_PER_EXAMPLE = 2
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A document that may become an example: its place in the drawn order, and why the rules reject it if they do."""
-
-    draw: str
-    text: str
-    rejected: str
 
 
 def train_classifier(build: Build, config: QualityConfig, cleaned: Path) -> Outcome:
@@ -43,10 +34,9 @@ def train_classifier(build: Build, config: QualityConfig, cleaned: Path) -> Outc
     """
     shards = shard_names(cleaned)
     run_tasks(build, "label examples", len(shards), partial(_label_shard, build, config, shards))
+    most = config.classifier.max_examples
     good, bad = (
-        nsmallest(
-            config.classifier.max_examples, _candidates(build, len(shards), is_good), key=lambda entry: entry.draw
-        )
+        nsmallest(most, _labelled(build, len(shards), is_good), key=lambda example: example.draw)
         for is_good in (True, False)
     )
     counts: dict[str, Any] = {"good": len(good), "rejected": len(bad)}
@@ -60,22 +50,19 @@ def train_classifier(build: Build, config: QualityConfig, cleaned: Path) -> Outc
 
 def _label_shard(build: Build, config: QualityConfig, shards: Sequence[Path], shard: int) -> None:
     """Judge a shard's share of the examples by the rules; the choice is a seeded hash, the result a scratch file."""
-    target = _candidates_file(build, shard)
+    target = _labelled_file(build, shard)
     if target.exists():
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
     wanted = -(-JUDGED_PER_EXAMPLE * config.classifier.max_examples // len(shards))
-    drawn = nsmallest(wanted, _drawn(config, shards[shard]), key=lambda entry: entry[0])
+    references = config.classifier.reference_hosts
     judge = Judge(config, None)
-    partial_file = target.with_suffix(f".{os.getpid()}")
-    with partial_file.open("w", encoding="utf-8") as file:
-        for draw, document in drawn:
-            broken = judge.broken_rule(document)
-            references = config.classifier.reference_hosts
-            if broken is not None or not references or host_of(document.url) in references:
-                candidate = Candidate(draw, document.text, "" if broken is None else broken[0])
-                file.write(json.dumps(asdict(candidate)) + "\n")
-    os.replace(partial_file, target)
+    lines = []
+    for draw, document in nsmallest(wanted, _drawn(config, shards[shard]), key=lambda entry: entry[0]):
+        broken = judge.broken_rule(document)
+        if broken is not None or not references or host_of(document.url) in references:
+            example = Example(document.text, "kept" if broken is None else broken[0], draw)
+            lines.append(json.dumps(asdict(example)) + "\n")
+    write_text(target, "".join(lines))
 
 
 def _drawn(config: QualityConfig, shard: Path) -> Iterator[tuple[str, Document]]:
@@ -86,40 +73,37 @@ def _drawn(config: QualityConfig, shard: Path) -> Iterator[tuple[str, Document]]
             yield hashlib.blake2b(seeded, digest_size=8).hexdigest(), document
 
 
-def _candidates_file(build: Build, shard: int) -> Path:
-    return build.scratch / "candidates" / f"{shard:05}.jsonl"
+def _labelled_file(build: Build, shard: int) -> Path:
+    return build.scratch / "examples" / f"{shard:05}.jsonl"
 
 
-def _candidates(build: Build, shards: int, is_good: bool) -> Iterator[Candidate]:
+def _labelled(build: Build, shards: int, is_good: bool) -> Iterator[Example]:
     for shard in range(shards):
-        with _candidates_file(build, shard).open(encoding="utf-8") as file:
-            candidates = (Candidate(**json.loads(line)) for line in file)
-            yield from (candidate for candidate in candidates if (not candidate.rejected) == is_good)
+        with _labelled_file(build, shard).open(encoding="utf-8") as lines:
+            examples = (Example(**json.loads(line)) for line in lines)
+            yield from (example for example in examples if example.is_good == is_good)
 
 
 def _train_and_test(
-    build: Build, config: QualityConfig, good: Sequence[Candidate], bad: Sequence[Candidate]
+    build: Build, config: QualityConfig, good: Sequence[Example], bad: Sequence[Example]
 ) -> dict[str, Any]:
     sides: dict[bool, list[Example]] = {True: [], False: []}
-    for number, candidate in enumerate(good):
-        side = sides[_is_test(candidate, config)]
-        side.append(Example(candidate.text, "kept"))
+    for number, example in enumerate([*good, *bad]):
+        side = sides[_is_test(example, config)]
+        side.append(example)
         if number < len(good) - len(bad):
-            way, text = spoil(candidate.text, f"{config.classifier.seed} {candidate.draw}")
+            way, text = spoil(example.text, f"{config.classifier.seed} {example.draw}")
             side.append(Example(text, way))
-    for candidate in bad:
-        sides[_is_test(candidate, config)].append(Example(candidate.text, candidate.rejected))
     if not build.has(MODEL):
-        lines = build.scratch / "examples.txt"
         with build.file(MODEL) as path:
-            train(sides[False], config.classifier, lines, path)
+            train(sides[False], config.classifier, build.scratch / "examples.txt", path)
     with build.local(MODEL) as model:
         return {"trained_on": len(sides[False]), **_measure(sides[True], model, config.classifier)}
 
 
-def _is_test(candidate: Candidate, config: QualityConfig) -> bool:
+def _is_test(example: Example, config: QualityConfig) -> bool:
     """Drawn apart from the order of choice, so that the test is no easier than the training."""
-    digest = hashlib.blake2b(f"test {candidate.draw}".encode(), digest_size=8).digest()
+    digest = hashlib.blake2b(f"test {example.draw}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64 < config.classifier.test_share
 
 

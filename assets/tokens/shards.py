@@ -1,7 +1,7 @@
 """Documents as token ids: one shard of tokens for each shard of documents and side of the split."""
 
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from itertools import islice
@@ -20,8 +20,8 @@ from resources.errors import InputError
 DOMAINS_FILE = "domains.json"
 BATCH = 64
 
-Hosts = dict[str, dict[str, dict[str, int]]]
-"""Counts of "documents", "tokens" and "bytes" by host and split."""
+Hosts = dict[str, Counter[str]]
+"""Counts of "documents", "tokens" and "bytes" by host."""
 
 
 def write_shards(build: Build, config: TokensConfig, corpus: Path, tokenizer: Path) -> Outcome:
@@ -35,17 +35,26 @@ def write_shards(build: Build, config: TokensConfig, corpus: Path, tokenizer: Pa
     """
     shards = shard_names(corpus)
     run_tasks(build, "tokenize", len(shards), partial(_write_shard, build, tokenizer, shards))
-    counted: list[Hosts] = [recall(build, number) or {} for number in range(len(shards))]
-    hosts: defaultdict[str, dict[str, Counter[str]]] = defaultdict(lambda: {split: Counter() for split in SPLITS})
-    for found in counted:
-        for host, by_split in found.items():
-            for split, counts in by_split.items():
-                hosts[host][split].update(counts)
-    build.write(DOMAINS_FILE, json.dumps(_domains(hosts), indent=1))
     vocab_size = Vocabulary.load(tokenizer).size
+    counted = [recall(build, number) or {} for number in range(len(shards))]
+    hosts: dict[str, Hosts] = {split: {} for split in SPLITS}
     for split in SPLITS:
-        put_index(build, split, [_entry(number, found, split) for number, found in enumerate(counted)], vocab_size)
-    totals = {split: sum((by_split[split] for by_split in hosts.values()), Counter()) for split in SPLITS}
+        entries = []
+        for number, found in enumerate(counted):
+            total = _total(found[split])
+            entries.append(ShardEntry(f"{number:05d}", total["tokens"], total["documents"]))
+            for host, counts in found[split].items():
+                hosts[split].setdefault(host, Counter()).update(counts)
+        put_index(build, split, entries, vocab_size)
+    nothing: Counter[str] = Counter()
+    domains = {
+        host: {
+            split: {name: hosts[split].get(host, nothing)[name] for name in ("documents", "tokens")} for split in SPLITS
+        }
+        for host in sorted({host for split in SPLITS for host in hosts[split]})
+    }
+    build.write(DOMAINS_FILE, json.dumps(domains, indent=1))
+    totals = {split: _total(hosts[split]) for split in SPLITS}
     return Outcome(
         {
             "entered": count_documents(corpus),
@@ -61,11 +70,10 @@ def _write_shard(build: Build, tokenizer: Path, shards: list[Path], number: int)
     if recall(build, number) is not None:
         return
     vocabulary = Vocabulary.load(tokenizer)
-    hosts: Hosts = {}
+    hosts: dict[str, Hosts] = {split: {} for split in SPLITS}
     for split in SPLITS:
-        documents = _encoded(vocabulary, shards[number], split, hosts)
-        put_shard(build, split, number, documents, vocabulary.size)
-    remember(build, number, dict(hosts))
+        put_shard(build, split, number, _encoded(vocabulary, shards[number], split, hosts[split]), vocabulary.size)
+    remember(build, number, hosts)
 
 
 def _encoded(vocabulary: Vocabulary, shard: Path, split: str, hosts: Hosts) -> Iterator[TokenDocument]:
@@ -75,13 +83,9 @@ def _encoded(vocabulary: Vocabulary, shard: Path, split: str, hosts: Hosts) -> I
     while batch := list(islice(documents, BATCH)):
         for document, ids in zip(batch, vocabulary.encode([document.text for document in batch]), strict=True):
             tokens = [begin, *ids, end]
-            counts = hosts.setdefault(host_of(document.url), {}).setdefault(split, dict.fromkeys(_COUNTED, 0))
-            for name, count in zip(_COUNTED, (1, len(tokens), len(document.text.encode())), strict=True):
-                counts[name] += count
+            counts = hosts.setdefault(host_of(document.url), Counter())
+            counts.update(documents=1, tokens=len(tokens), bytes=len(document.text.encode()))
             yield TokenDocument(document.id, tokens)
-
-
-_COUNTED = ("documents", "tokens", "bytes")
 
 
 def _split(document: Document, shard: Path) -> str:
@@ -93,21 +97,8 @@ def _split(document: Document, shard: Path) -> str:
     return document.split
 
 
-def _entry(number: int, hosts: Hosts, split: str) -> ShardEntry:
-    found = [by_split[split] for by_split in hosts.values() if split in by_split]
-    return ShardEntry(
-        f"{number:05d}", sum(counts["tokens"] for counts in found), sum(counts["documents"] for counts in found)
-    )
-
-
-def _domains(hosts: dict[str, dict[str, Counter[str]]]) -> Hosts:
-    return {
-        host: {
-            split: {"documents": counts["documents"], "tokens": counts["tokens"]}
-            for split, counts in hosts[host].items()
-        }
-        for host in sorted(hosts)
-    }
+def _total(hosts: Hosts) -> Counter[str]:
+    return sum(map(Counter, hosts.values()), Counter())
 
 
 def _sizes(total: Counter[str]) -> dict[str, int | float | None]:

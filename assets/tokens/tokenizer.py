@@ -9,12 +9,11 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 
 from assets.documents import read_batches, read_documents, shard_names
 from assets.tokens.config import TokenizerConfig
-from assets.vocabulary import ASSISTANT, BOS, END, SPECIAL_TOKENS, TEMPLATE_FILE, TOKENIZER_FILE, USER, Vocabulary
+from assets.vocabulary import ASSISTANT, BOS, END, SPECIAL_TOKENS, TEMPLATE_FILE, TOKENIZER_FILE, USER
 from resources.build import Build, Outcome, Progress
 from resources.errors import BuildError
 
 MEGABYTE = 1_000_000
-MEASURED_MEGABYTES = 1.0
 REPORT_EVERY = 200
 
 PIECES = (
@@ -69,26 +68,21 @@ def train_tokenizer(build: Build, config: TokenizerConfig, corpus: Path) -> Outc
         build.write(TOKENIZER_FILE, tokenizer.to_str(pretty=True))
     build.write(TEMPLATE_FILE, CHAT_TEMPLATE)
     with build.local(TOKENIZER_FILE) as path:
-        vocabulary = Vocabulary.of(Tokenizer.from_file(str(path)), where=TOKENIZER_FILE)
-    merges = vocabulary.size - len(SPECIAL_TOKENS) - 256
-    measured = {split: _bytes_per_token(vocabulary, corpus, split) for split in ("train", "held_out")}
-    return Outcome({"vocabulary": vocabulary.size, "merges": merges, "bytes_per_token": measured})
+        size = Tokenizer.from_file(str(path)).get_vocab_size()
+    return Outcome({"vocabulary": size, "merges": size - len(SPECIAL_TOKENS) - 256})
 
 
 def _learn(build: Build, config: TokenizerConfig, corpus: Path) -> Tokenizer:
-    size = _size_bytes(corpus, "train")
+    size = _training_bytes(corpus)
     if size == 0:
         raise BuildError(
             f"{corpus}: no document with text has the split 'train', so there is nothing to learn a vocabulary from; "
             "crawl more, or hold fewer hosts out (quality.split)"
         )
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(PIECES), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
+    cut = pre_tokenizers.Split(Regex(PIECES), behavior="isolated")
+    to_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([cut, to_bytes])
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=config.vocab_size,
@@ -97,7 +91,7 @@ def _learn(build: Build, config: TokenizerConfig, corpus: Path) -> Tokenizer:
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    texts = _sample(corpus, "train", config.sample_mb * MEGABYTE / size)
+    texts = _sample(corpus, config.sample_mb * MEGABYTE / size)
     tokenizer.train_from_iterator(_reported(build, texts, min(config.sample_mb, size / MEGABYTE)), trainer)
     return tokenizer
 
@@ -111,11 +105,11 @@ def _reported(build: Build, texts: Iterator[str], total_mb: float) -> Iterator[s
         yield text
 
 
-def _sample(corpus: Path, split: str, share: float) -> Iterator[str]:
-    """Texts of a split, each kept with this probability by a hash of its id; the first always, so that there is one."""
+def _sample(corpus: Path, share: float) -> Iterator[str]:
+    """Training texts, each kept with this probability by a hash of its id; the first always, so that there is one."""
     limit, is_first = share * 2**64, True
     for document in read_documents(corpus):
-        if document.split != split or not document.text:
+        if document.split != "train" or not document.text:
             continue
         digest = hashlib.blake2b(f"sample {document.id}".encode(), digest_size=8).digest()
         if is_first or int.from_bytes(digest, "big") < limit:
@@ -123,22 +117,11 @@ def _sample(corpus: Path, split: str, share: float) -> Iterator[str]:
         is_first = False
 
 
-def _size_bytes(corpus: Path, split: str) -> int:
-    """UTF-8 bytes of a split's texts."""
+def _training_bytes(corpus: Path) -> int:
+    """UTF-8 bytes of the training texts."""
     total = 0
     for path in shard_names(corpus):
         for batch in read_batches(path, ["text", "split"]):
-            texts = batch["text"].filter(pc.equal(batch["split"], split))
+            texts = batch["text"].filter(pc.equal(batch["split"], "train"))
             total += pc.sum(pc.binary_length(texts)).as_py() or 0
     return total
-
-
-def _bytes_per_token(vocabulary: Vocabulary, corpus: Path, split: str) -> float | None:
-    """How much text a token holds, over an even sample; None where the split is empty."""
-    size, read, tokens = _size_bytes(corpus, split), 0, 0
-    if size == 0:
-        return None
-    for text in _sample(corpus, split, MEASURED_MEGABYTES * MEGABYTE / size):
-        read += len(text.encode())
-        tokens += len(vocabulary.encode([text])[0])
-    return round(read / tokens, 4)

@@ -14,7 +14,7 @@ Refusal = Literal["repeated", "too_long", "too_short", "special_token"]
 _FENCE = "```"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Answer:
     """A subject and what its document says of it: its heading, then the first paragraphs."""
 

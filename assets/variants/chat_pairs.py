@@ -1,11 +1,9 @@
 """Chat pairs made from documents: questions about what they document, with shards that train on the answers alone."""
 
-from __future__ import annotations
-
 import json
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -23,8 +21,6 @@ from llm_core.feed.shards import ShardEntry, TokenDocument
 from resources.build import Build, Outcome
 from resources.compute import run_tasks
 from resources.errors import InputError
-
-COUNTED = ("pairs", "tokens", "targets")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +54,16 @@ def make_chat_pairs(build: Build, config: ChatConfig, corpus: Path, tokenizer: P
             for number, found in enumerate(counted)
         ]
         put_index(build, split, entries, vocab_size, has_loss=True)
-    documents, objects = _sum(counted, "documents"), _sum(counted, "objects")
+    documents = _sum(counted, "documents")
     return Outcome(
         {
             "entered": count_documents(corpus),
             "kept": documents.pop("kept", 0),
-            "dropped": dict(sorted(documents.items())),
-            "objects": dict(sorted(objects.items())),
-            **{split: {name: _sum(counted, split)[name] for name in COUNTED} for split in SPLITS},
+            "dropped": documents,
+            "objects": _sum(counted, "objects"),
+            **{split: {"pairs": 0, "tokens": 0, "targets": 0} | _sum(counted, split) for split in SPLITS},
         }
     )
-
-
-def read_pairs(folder: Path) -> Iterator[ChatPair]:
-    """The pairs of an artifact, in order."""
-    for path in sorted((folder / "pairs").glob("*.jsonl")):
-        with path.open(encoding="utf-8") as lines:
-            yield from (ChatPair(**json.loads(line)) for line in lines)
 
 
 def _write_shard(build: Build, config: ChatConfig, tokenizer: Path, shards: list[Path], number: int) -> None:
@@ -82,23 +71,30 @@ def _write_shard(build: Build, config: ChatConfig, tokenizer: Path, shards: list
         return
     documents: Counter[str] = Counter()
     objects: Counter[str] = Counter()
-    with build.file(f"pairs/{number:05}.jsonl") as path, path.open("w", encoding="utf-8") as file:
-        for document in read_documents([shards[number]]):
-            pairs = _pairs(document, config, objects)
-            documents[pairs if isinstance(pairs, str) else "kept"] += 1
-            for pair in pairs if not isinstance(pairs, str) else ():
-                file.write(json.dumps(asdict(pair), ensure_ascii=False) + "\n")
-    counts: dict[str, dict[str, int]] = {"documents": dict(documents), "objects": dict(objects)}
-    chat = _Renderer.load(tokenizer)
-    with build.local(f"pairs/{number:05}.jsonl") as path:
-        for split in SPLITS:
-            counts[split] = dict.fromkeys(COUNTED, 0)
-            put_shard(build, split, number, _encoded(path, split, chat, counts[split]), chat.vocabulary.size)
+    pairs: list[ChatPair] = []
+    for document in read_documents([shards[number]]):
+        found = _pairs(document, config, objects)
+        documents["kept" if found else "no_answer" if found is not None else "no_object"] += 1
+        pairs += found or []
+    build.write(
+        f"pairs/{number:05}.jsonl", "".join(json.dumps(asdict(pair), ensure_ascii=False) + "\n" for pair in pairs)
+    )
+    vocabulary = Vocabulary.load(tokenizer)
+    template = ImmutableSandboxedEnvironment().from_string((tokenizer / TEMPLATE_FILE).read_text(encoding="utf-8"))
+    counts: dict[str, Mapping[str, int]] = {"documents": documents, "objects": objects}
+    for split in SPLITS:
+        encoded = [_encode(pair, vocabulary, template) for pair in pairs if pair.split == split]
+        put_shard(build, split, number, encoded, vocabulary.size)
+        counts[split] = {
+            "pairs": len(encoded),
+            "tokens": sum(len(document.tokens) for document in encoded),
+            "targets": sum(sum(document.loss or ()) for document in encoded),
+        }
     remember(build, number, counts)
 
 
-def _pairs(document: Document, config: ChatConfig, objects: Counter[str]) -> list[ChatPair] | str:
-    """A document's pairs, or why it has none; what became of its objects is counted."""
+def _pairs(document: Document, config: ChatConfig, objects: Counter[str]) -> list[ChatPair] | None:
+    """A document's pairs; None where it documents nothing. What became of its objects is counted."""
     if document.split not in SPLITS:
         raise InputError(
             f"document {document.id} ({document.url}) has the split {document.split!r}, not one of "
@@ -112,44 +108,22 @@ def _pairs(document: Document, config: ChatConfig, objects: Counter[str]) -> lis
             draw = random.Random(f"{config.seed} {document.id} {answer.subject.name}")
             question = phrase(answer.subject, draw)
             pairs.append(ChatPair(question, answer.text, document.id, document.url, document.split))
-    return pairs or ("no_answer" if found else "no_object")
+    return pairs if found else None
 
 
-@dataclass(frozen=True)
-class _Renderer:
-    """Conversations as tokens."""
-
-    vocabulary: Vocabulary
-    template: Template
-
-    @classmethod
-    def load(cls, folder: Path) -> _Renderer:
-        source = (folder / TEMPLATE_FILE).read_text(encoding="utf-8")
-        return cls(Vocabulary.load(folder), ImmutableSandboxedEnvironment().from_string(source))
-
-    def tokens(self, pair: ChatPair) -> tuple[list[int], list[int]]:
-        """A pair's ids as the template renders it, and which of them are targets: the answer's, and its end."""
-        question = {"role": "user", "content": pair.question}
-        answer = {"role": "assistant", "content": pair.answer}
-        asked = self.template.render(messages=[question], add_generation_prompt=True)
-        whole = self.template.render(messages=[question, answer], add_generation_prompt=False)
-        # The prompt ends with a special token, and no merge crosses one: both halves encode as they do together.
-        before, targets = (self.vocabulary.encode_rendered(part) for part in (asked, whole[len(asked) :]))
-        return before + targets, [0] * len(before) + [1] * len(targets)
+def _encode(pair: ChatPair, vocabulary: Vocabulary, template: Template) -> TokenDocument:
+    """A pair as the template renders it; its targets are the answer's tokens, and its end."""
+    question = {"role": "user", "content": pair.question}
+    answer = {"role": "assistant", "content": pair.answer}
+    asked = template.render(messages=[question], add_generation_prompt=True)
+    whole = template.render(messages=[question, answer], add_generation_prompt=False)
+    # The prompt ends with a special token, and no merge crosses one: both halves encode as they do together.
+    before, targets = (vocabulary.encode_rendered(part) for part in (asked, whole[len(asked) :]))
+    return TokenDocument(pair.document, before + targets, [0] * len(before) + [1] * len(targets))
 
 
-def _encoded(pairs: Path, split: str, chat: _Renderer, counts: dict[str, int]) -> Iterator[TokenDocument]:
-    with pairs.open(encoding="utf-8") as lines:
-        for pair in (ChatPair(**json.loads(line)) for line in lines):
-            if pair.split == split:
-                tokens, loss = chat.tokens(pair)
-                for name, count in zip(COUNTED, (1, len(tokens), sum(loss)), strict=True):
-                    counts[name] += count
-                yield TokenDocument(pair.document, tokens, loss)
-
-
-def _sum(counted: list[dict[str, dict[str, int]]], name: str) -> Counter[str]:
+def _sum(counted: Sequence[Mapping[str, Mapping[str, int]]], name: str) -> dict[str, int]:
     total: Counter[str] = Counter()
     for counts in counted:
         total.update(counts[name])
-    return total
+    return dict(sorted(total.items()))

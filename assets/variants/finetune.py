@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from assets.training import TOKENIZER_FILES, WEIGHT_FILES, copy_files, journal_outcome, run_training, write_feed
+from assets.training import put_checkpoint, run_training, validation_shards
 from assets.training_process import ReportingCallback
 from assets.variants.config import FinetuneConfig, LoraConfig
 from llm_core.adapt.lora import attach_lora, merge_adapter, save_adapter
@@ -16,7 +16,7 @@ from llm_core.train.loop import train
 from resources.build import Build, Outcome
 from resources.errors import BuildError
 
-ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+ADAPTER_FILES = ("adapter/adapter_config.json", "adapter/adapter_model.safetensors")
 
 
 def finetune(build: Build, config: FinetuneConfig, *, parent: Path, pairs: Path) -> Outcome:
@@ -39,11 +39,7 @@ def finetune_adapters(build: Build, config: LoraConfig, *, parent: Path, pairs: 
     torch.manual_seed(run.train.seed)
     model = attach_lora(base, config.adapters)
     train(run, ReportingCallback(build.report), model=model, save=_save_adapter_and_merged)
-    output = Path(run.output)
-    copy_files(build, output, (*WEIGHT_FILES, "curve.csv", *(f"adapter/{name}" for name in ADAPTER_FILES)))
-    copy_files(build, parent, TOKENIZER_FILES)
-    write_feed(build, run)
-    return journal_outcome(build, output)
+    return put_checkpoint(build, run, tokenizer=parent, more=ADAPTER_FILES)
 
 
 def _save_adapter_and_merged(model: Transformer, folder: Path) -> None:
@@ -57,10 +53,9 @@ def _run(build: Build, recipe: TrainConfig, parent: Path, pairs: Path, processes
         raise BuildError(
             f"{pairs}: {tokens} tokens of chat pairs are fewer than one row of {recipe.length + 1}; lower train.length"
         )
-    held_out = Shards(pairs / "held_out").tokens if (pairs / "held_out").exists() else 0
     return RunConfig(
         data=(DataSource(str(pairs / "train")),),
-        validation=str(pairs / "held_out") if held_out > recipe.length else None,
+        validation=validation_shards(pairs / "held_out", recipe),
         output=str(build.scratch / "output"),
         scratch=str(build.scratch),
         init_from=str(parent),

@@ -1,6 +1,6 @@
 """The quantized variant: integer weights, and what that costs in fidelity."""
 
-import dataclasses
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -13,6 +13,7 @@ from llm_core.feed.shards import Shards
 from llm_core.model.checkpoint import load_model, save_model
 from resources.build import Build, Outcome
 
+ROW_TOKENS = 256
 STAT_DIGITS = 6
 
 
@@ -25,20 +26,10 @@ def quantize(build: Build, config: QuantizeConfig, *, parent: Path, shards: Path
     save_model(variant, output)
     copy_files(build, output, WEIGHT_FILES)
     copy_files(build, parent, TOKENIZER_FILES)
-    tokens = _held_out_rows(shards, config.measure_tokens, model.config.max_positions)
-    fidelity = measure_fidelity(model, variant, tokens) if tokens is not None else None
-    stats = (
-        {name: round(value, STAT_DIGITS) for name, value in dataclasses.asdict(fidelity).items()} if fidelity else {}
-    )
-    return Outcome({"method": "int8", **stats})
-
-
-def _held_out_rows(folder: Path, count: int, longest: int) -> torch.Tensor | None:
-    """Held-out (or, where there are none, training) tokens as rows, (rows, length)."""
-    for name in ("held_out", "train"):
-        shards = Shards(folder / name)
-        length = min(256, longest, shards.tokens)
-        rows = min(count, shards.tokens) // length if length else 0
-        if rows:
-            return torch.from_numpy(shards.read(0, rows * length)).view(rows, length)
-    return None
+    held_out = Shards(shards / "held_out")
+    length = min(ROW_TOKENS, model.config.max_positions)
+    rows = min(config.measure_tokens, held_out.tokens) // length
+    if not rows:
+        return Outcome({"method": "int8"})
+    fidelity = measure_fidelity(model, variant, torch.from_numpy(held_out.read(0, rows * length)).view(rows, length))
+    return Outcome({"method": "int8", **{name: round(v, STAT_DIGITS) for name, v in asdict(fidelity).items()}})

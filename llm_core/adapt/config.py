@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from llm_core.errors import ConfigError
+from llm_core.errors import require
 
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
@@ -25,10 +25,8 @@ class LoRAConfig:
     """Names of the projections that get an adapter; those that the architecture lacks are passed over."""
 
     def __post_init__(self) -> None:
-        if self.rank < 1 or self.alpha < 1:
-            raise ConfigError(f"LoRAConfig.rank and alpha are {self.rank} and {self.alpha}; both must be at least 1")
-        if not 0.0 <= self.dropout < 1.0:
-            raise ConfigError(f"LoRAConfig.dropout is {self.dropout}; it must be from 0 to below 1")
-        unknown = sorted(set(self.targets) - set(PROJECTIONS))
-        if unknown or not self.targets:
-            raise ConfigError(f"LoRAConfig.targets has {unknown}; choose at least one of {', '.join(PROJECTIONS)}")
+        require(self, "rank", self.rank >= 1, "at least 1")
+        require(self, "alpha", self.alpha >= 1, "at least 1")
+        require(self, "dropout", 0.0 <= self.dropout < 1.0, "from 0 to below 1")
+        is_known = bool(self.targets) and set(self.targets) <= set(PROJECTIONS)
+        require(self, "targets", is_known, f"at least one of {', '.join(PROJECTIONS)}")

@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import peft
-import safetensors.torch
 from peft.tuners.lora import LoraLayer
-from safetensors import SafetensorError
 from torch import nn
 
 from llm_core.adapt.config import LoRAConfig
+from llm_core.durable import write_json
 from llm_core.errors import LLMCoreError
-from llm_core.interop.architectures import huggingface_name
-from llm_core.model.files import write_json, write_tensors
+from llm_core.interop.huggingface import huggingface_name
+from llm_core.model.checkpoint import write_tensors
 from llm_core.model.transformer import Transformer
 
 ADAPTER = "default"
@@ -27,7 +26,7 @@ PREFIX = "base_model.model."
 
 
 class AdapterError(LLMCoreError):
-    """A model cannot take an adapter, or has none, or a folder holds none that fits."""
+    """A model cannot take an adapter, or has none."""
 
 
 def attach_lora(model: Transformer, config: LoRAConfig = LoRAConfig()) -> Transformer:
@@ -52,7 +51,8 @@ def attach_lora(model: Transformer, config: LoRAConfig = LoRAConfig()) -> Transf
         target_modules=targets,
         task_type="CAUSAL_LM",
     )
-    return _inject(model, lora)
+    peft.inject_adapter_in_model(lora, model, adapter_name=ADAPTER)
+    return model
 
 
 def save_adapter(model: Transformer, folder: Path, *, base: str | None = None) -> None:
@@ -65,8 +65,12 @@ def save_adapter(model: Transformer, folder: Path, *, base: str | None = None) -
     """
     if not _adapters(model):
         raise AdapterError("the model has no adapters to save; attach_lora gives it some")
-    weights = model.state_dict()
-    state = {saved: weights[name] for saved, name in _saved_names(model).items()}
+    suffix = f".{ADAPTER}."
+    state = {
+        PREFIX + huggingface_name(model.config, name.replace(suffix, ".")): tensor
+        for name, tensor in model.state_dict().items()
+        if suffix in name
+    }
     settings = cast(Any, model).peft_config[ADAPTER].to_dict() | {
         "base_model_name_or_path": base,
         "inference_mode": True,
@@ -74,34 +78,6 @@ def save_adapter(model: Transformer, folder: Path, *, base: str | None = None) -
     ordered = {key: sorted(value) if isinstance(value, set) else value for key, value in sorted(settings.items())}
     write_tensors(folder / "adapter_model.safetensors", state)
     write_json(folder / "adapter_config.json", ordered)
-
-
-def load_adapter(model: Transformer, folder: Path) -> Transformer:
-    """Put saved adapters into their base model, in place, ready to answer or to train on.
-
-    Raises:
-        AdapterError: if the folder is not whole, or its adapters are not for this model.
-    """
-    weights, settings_file = folder / "adapter_model.safetensors", folder / "adapter_config.json"
-    if not settings_file.is_file():  # peft would look for it on the hub
-        raise AdapterError(f"{settings_file} is missing; name a folder that save_adapter or peft wrote")
-    try:
-        settings = peft.LoraConfig.from_pretrained(str(folder))
-        saved = safetensors.torch.load_file(weights)
-    except (OSError, ValueError, TypeError, SafetensorError) as error:
-        raise AdapterError(f"{folder} holds no whole adapter ({error}); save it again") from error
-    if _adapters(model):
-        raise AdapterError("the model has adapters already; load into the plain base model")
-    settings.inference_mode = False
-    _inject(model, settings)
-    names = _saved_names(model)
-    try:
-        if saved.keys() != names.keys():
-            raise AdapterError(f"{min(saved.keys() ^ names.keys())!r} is in one of the two only")
-        model.load_state_dict({names[name]: tensor for name, tensor in saved.items()}, strict=False)
-    except (AdapterError, RuntimeError) as error:
-        raise AdapterError(f"{weights} does not fit this model: {error}") from error
-    return model
 
 
 def merge_adapter(model: Transformer) -> Transformer:
@@ -120,16 +96,5 @@ def merge_adapter(model: Transformer) -> Transformer:
     return merged.requires_grad_(True).eval()
 
 
-def _inject(model: Transformer, settings: peft.LoraConfig) -> Transformer:
-    peft.inject_adapter_in_model(settings, model, adapter_name=ADAPTER)
-    return model
-
-
 def _adapters(model: Transformer) -> dict[str, LoraLayer]:
     return {name: module for name, module in model.named_modules() if isinstance(module, LoraLayer)}
-
-
-def _saved_names(model: Transformer) -> dict[str, str]:
-    """Map the adapters' names in a file to those in the model."""
-    names = [name for name in model.state_dict() if f".{ADAPTER}." in name]
-    return {PREFIX + huggingface_name(model.config, name.replace(f".{ADAPTER}.", ".")): name for name in names}

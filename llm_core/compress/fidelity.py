@@ -24,11 +24,6 @@ class Fidelity:
     agreement: float
     """Share of positions where both find the same token most likely."""
 
-    @property
-    def size_ratio(self) -> float:
-        """Bytes of the variant for one of the reference."""
-        return self.variant_bytes / self.reference_bytes
-
 
 @torch.no_grad()
 def measure_fidelity(reference: Transformer, variant: Transformer, tokens: Tensor) -> Fidelity:

@@ -1,20 +1,26 @@
-"""Batches: the rows of a step as tensors, the next one made while this one is computed."""
+"""Batches: the rows of a step as tensors, the next one made while this one is computed.
+
+What is skipped: *documents* are declared (opted out, or to be forgotten), an input of the run. Their spans stay in
+place, so that every other token keeps its step, row and position; but they are no targets, are not attended to, do not
+count in the loss's normaliser, and the model does not see their ids. *Steps* are discovered (a loss spike); a skipped
+one leaves the number of every other as it was.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from llm_core.errors import ConfigError
 from llm_core.feed.order import Order, count_windows
 from llm_core.feed.shards import Shards
-from llm_core.feed.skip import MaskedSpans, SkipList
 
 
 @dataclass(frozen=True)
@@ -54,12 +60,41 @@ class Batch:
         return Batch(self.step, change(self.tokens), change(self.targets), weights, documents, self.targets_in_step)
 
 
+class MaskedSpans:
+    """The tokens of a stream that belong to skipped documents; a look-up takes O(log spans)."""
+
+    def __init__(self, shards: Shards, documents: Iterable[str]) -> None:
+        spans = shards.find(documents)
+        self._starts = np.array([span.start for span in spans], dtype=np.int64)
+        self._stops = np.array([span.stop for span in spans], dtype=np.int64)
+
+    def __bool__(self) -> bool:
+        return self._starts.size > 0
+
+    def mask(self, start: int, count: int) -> npt.NDArray[np.bool_] | None:
+        """Which of ``count`` tokens from ``start`` on are masked; None if none is."""
+        first = int(np.searchsorted(self._stops, start, side="right"))
+        last = int(np.searchsorted(self._starts, start + count, side="left"))
+        if first >= last:
+            return None
+        masked = np.zeros(count, dtype=np.bool_)
+        for begin, end in zip(self._starts[first:last], self._stops[first:last], strict=True):
+            masked[max(0, begin - start) : end - start] = True
+        return masked
+
+
 class WindowReader:
     """Read windows of one or more streams, with masks applied."""
 
-    def __init__(self, shards: Iterable[Shards], length: int, skip: SkipList, confine_attention: bool) -> None:
+    def __init__(
+        self,
+        shards: Iterable[Shards],
+        length: int,
+        skip_documents: Iterable[str] = (),
+        confine_attention: bool = False,
+    ) -> None:
         self.shards, self.length, self.confine_attention = tuple(shards), length, confine_attention
-        self._masked = [MaskedSpans(stream, skip.documents) for stream in self.shards]
+        self._masked = [MaskedSpans(stream, skip_documents) for stream in self.shards]
         self.is_plain = not any(stream.has_loss for stream in self.shards) and not any(self._masked)
         """Whether every target of every window counts."""
 
@@ -103,7 +138,14 @@ class Feed:
     """The batches of one process among several, in training order."""
 
     def __init__(
-        self, order: Order, *, skip: SkipList, confine_attention: bool = False, rank: int = 0, processes: int = 1
+        self,
+        order: Order,
+        *,
+        skip_documents: Collection[str] = (),
+        skip_steps: Collection[int] = (),
+        confine_attention: bool = False,
+        rank: int = 0,
+        processes: int = 1,
     ) -> None:
         """Fix what this process reads: of each step's rows, the ``rank``-th of ``processes`` equal parts.
 
@@ -112,10 +154,11 @@ class Feed:
         """
         if order.sequences % processes:
             raise ConfigError(f"sequences is {order.sequences}; it must be a multiple of the {processes} processes")
-        self.order, self.skip = order, skip
+        self.order, self.skip_steps = order, skip_steps
         share = order.sequences // processes
         self._part = slice(rank * share, (rank + 1) * share)
-        self._reader = WindowReader((source.shards for source in order.sources), order.length, skip, confine_attention)
+        shards = [source.shards for source in order.sources]
+        self._reader = WindowReader(shards, order.length, skip_documents, confine_attention)
 
     def batch(self, step: int) -> Batch:
         """This process's part of a step, whether or not the skip-list has the step."""
@@ -128,7 +171,7 @@ class Feed:
 
     def batches(self, first: int, stop: int) -> Generator[Batch]:
         """The batches of steps ``[first, stop)`` without the skipped ones; a thread stays one batch ahead."""
-        steps = iter([step for step in range(first, stop) if step not in self.skip.steps])
+        steps = iter([step for step in range(first, stop) if step not in self.skip_steps])
         with ThreadPoolExecutor(1, thread_name_prefix="feed") as reader:
             coming = [reader.submit(self.batch, step) for step in islice(steps, 1)]
             while coming:
@@ -144,7 +187,7 @@ def validation_batches(
 
     All batches have the same shape, which compiled code needs: rows that fill up the last one count for nothing.
     """
-    reader = WindowReader([shards], length, SkipList(), confine_attention=False)
+    reader = WindowReader([shards], length)
     count = count_windows(shards, length)
     count = min(count, limit) if limit else count
     for number, start in enumerate(range(0, count, rows)):

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from llm_core.durable import write_json, write_whole
 from llm_core.errors import LLMCoreError
-from llm_core.feed.durable import write_text, write_whole
 
 SPAN = np.dtype([("document", "S32"), ("start", "<i8"), ("length", "<i4")])
 """A document's place in its shard: hexadecimal id, first token, number of tokens."""
@@ -82,31 +82,29 @@ def write_shard(folder: Path, number: int, documents: Iterable[TokenDocument], v
     spans: list[tuple[bytes, int, int]] = []
     start = 0
     for document in documents:
-        where = f"document {document.id!r} of shard {folder / name}"
+        where, identity = f"document {document.id!r} of shard {folder / name}", document.id.encode()
         tokens = np.asarray(document.tokens, dtype=np.int64)
-        if not 0 < len(document.id.encode()) <= 32:
-            raise ShardError(f"{where}: its id has {len(document.id.encode())} bytes; give it 1 to 32 hex digits")
+        if not 0 < len(identity) <= 32:
+            raise ShardError(f"{where}: its id has {len(identity)} bytes; give it 1 to 32 hex digits")
         if tokens.size == 0:
             raise ShardError(f"{where} has no tokens; drop it before it is written")
         if tokens.min() < 0 or tokens.max() >= vocab_size:
             raise ShardError(f"{where} has token {tokens.max()}; ids must lie in [0, {vocab_size}): wrong tokenizer?")
         ids.append(tokens.astype(token_dtype(vocab_size)))
-        spans.append((document.id.encode(), start, tokens.size))
+        spans.append((identity, start, tokens.size))
         start += tokens.size
         if document.loss is not None:
             masks.append(np.asarray(document.loss, dtype=np.uint8))
             if masks[-1].size != tokens.size:
                 raise ShardError(f"{where} has {tokens.size} tokens and {masks[-1].size} loss marks; give one a token")
     if masks and len(masks) != len(ids):
-        raise ShardError(
-            f"shard {folder / name}: {len(masks)} of {len(ids)} documents have a loss mask; give all or none"
-        )
+        raise ShardError(f"shard {folder / name}: only {len(masks)} of {len(ids)} documents have a loss mask; give all")
 
-    folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / f"{name}.spans.npy", lambda file: np.save(file, np.array(spans, dtype=SPAN)))
+    write_whole(folder / f"{name}.spans.npy", lambda draft: np.save(draft, np.array(spans, dtype=SPAN)))
     if masks:
-        write_whole(folder / f"{name}.loss.bin", lambda file: [file.write(mask.tobytes()) for mask in masks])
-    write_whole(folder / f"{name}.tokens.bin", lambda file: [file.write(part.tobytes()) for part in ids])
+        write_whole(folder / f"{name}.loss.bin", lambda draft: np.concatenate(masks).tofile(draft))
+    tokens = np.concatenate([np.empty(0, token_dtype(vocab_size)), *ids])
+    write_whole(folder / f"{name}.tokens.bin", lambda draft: tokens.tofile(draft))
     return ShardEntry(name, start, len(spans))
 
 
@@ -119,8 +117,7 @@ def write_index(folder: Path, entries: Sequence[ShardEntry], vocab_size: int, ha
         "has_loss": has_loss,
         "shards": [asdict(entry) for entry in entries],
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / INDEX, json.dumps(index, indent=1) + "\n")
+    write_json(folder / INDEX, index, indent=1)
 
 
 class Shards:
@@ -163,14 +160,11 @@ class Shards:
 
     @cached_property
     def _token_maps(self) -> list[Array]:
-        return self._maps("tokens.bin", self.dtype)
+        return [np.memmap(self.folder / f"{entry.name}.tokens.bin", self.dtype, mode="r") for entry in self.entries]
 
     @cached_property
     def _loss_maps(self) -> list[Array]:
-        return self._maps("loss.bin", np.dtype(np.uint8))
-
-    def _maps(self, suffix: str, dtype: np.dtype[Any]) -> list[Array]:
-        return [np.memmap(self.folder / f"{entry.name}.{suffix}", dtype, mode="r") for entry in self.entries]
+        return [np.memmap(self.folder / f"{entry.name}.loss.bin", np.uint8, mode="r") for entry in self.entries]
 
     @cached_property
     def _span_maps(self) -> list[Array]:

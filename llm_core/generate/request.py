@@ -4,19 +4,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from llm_core.generate.errors import GenerationError
+from llm_core.errors import LLMCoreError
 from llm_core.generate.sampling import Sampling
 
 FinishReason = Literal["stop", "length", "cancelled", "error"]
 
 
+class GenerationError(LLMCoreError):
+    """A request, a model or a tokenizer that text cannot be generated with; the message says which, and the mend."""
+
+
 @dataclass(frozen=True)
 class Request:
-    """One prompt to be continued.
-
-    Raises:
-        GenerationError: if the prompt is empty.
-    """
+    """One prompt to be continued; one that is empty raises a GenerationError."""
 
     id: str  # unique among those that run
     prompt: tuple[int, ...]  # token ids, at least one
@@ -25,8 +25,7 @@ class Request:
     stop: tuple[str, ...] = ()  # strings that end the text; the one found is not part of it
     end_ids: frozenset[int] = frozenset()  # token ids that end the text and are not part of it
     scores_prompt: bool = False  # each prompt token gets its log-probability
-    scores_output: bool = False  # each generated token gets its log-probability
-    top_scores: int = 0  # how many of the likeliest alternatives each scored token carries
+    logprobs: int | None = None  # generated tokens are scored; scored tokens carry so many likeliest alternatives
     streams: bool = False  # pieces are delivered as they come, not all at the end
 
     def __post_init__(self) -> None:
@@ -39,7 +38,7 @@ class ScoredToken:
     """One token with what the model thought of it."""
 
     id: int
-    logprob: float | None  # natural, given all tokens before it; None for a prompt's first, and where not asked for
+    logprob: float | None  # natural, given all tokens before it; None for a prompt's first, and where not scored
     top: tuple[tuple[int, float], ...] = ()  # the likeliest ids at this place with theirs, likeliest first
     offset: int = 0  # where a generated token begins in the completion's text, in characters
 
@@ -48,7 +47,6 @@ class ScoredToken:
 class Completion:
     """The whole answer to a request."""
 
-    version: str  # of the model that wrote it, from first token to last
     text: str  # without the stop string or end token
     tokens: tuple[ScoredToken, ...]  # the generated ones, the end token and those of the stop string included
     prompt: tuple[ScoredToken, ...]  # the prompt's, if they were to be scored

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from llm_core.generate.errors import GenerationError
+from llm_core.errors import ConfigError
 
 LIKELIEST_FIRST = 256
 """How many tokens are looked at before all are sorted: sorting a vocabulary costs more than a small model's step."""
@@ -23,17 +23,16 @@ class Sampling:
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.temperature <= 100.0:
-            raise GenerationError(f"temperature is {self.temperature}: give a number from 0 to 100")
+            raise ConfigError(f"temperature is {self.temperature}: give a number from 0 to 100")
         if not 0.0 < self.top_p <= 1.0:
-            raise GenerationError(f"top_p is {self.top_p}: give a number above 0 and at most 1")
+            raise ConfigError(f"top_p is {self.top_p}: give a number above 0 and at most 1")
 
 
 class Sampler:
     """One request's stream of draws.
 
-    Each token consumes one uniform number of the request's own generator, and is the inverse of the
-    cumulative distribution at that number. So a request's draws depend on its seed and its logits alone,
-    never on who shares the batch or in which order rows are served.
+    Each token is the inverse of the cumulative distribution at one uniform number of the request's own generator:
+    draws depend on its seed and its logits alone, never on who shares the batch.
     """
 
     def __init__(self, sampling: Sampling) -> None:
@@ -41,17 +40,12 @@ class Sampler:
 
 
 def choose_tokens(logits: Tensor, samplers: Sequence[Sampler]) -> list[int]:
-    """Choose one token a row of ``logits`` (rows, vocabulary), each by its own sampler.
-
-    Every operation works on each row alone: a neighbour never changes what a row draws.
-    """
-    chosen: list[int] = logits.argmax(dim=-1).tolist()
+    """Choose one token a row of ``logits`` (rows, vocabulary), each by its own sampler and from its row alone."""
+    chosen = logits.argmax(dim=-1)
     drawn = [row for row, sampler in enumerate(samplers) if sampler.sampling.temperature > 0.0]
     if drawn:
-        tokens = _draw(logits[drawn], [samplers[row] for row in drawn])
-        for row, token in zip(drawn, tokens.tolist(), strict=True):
-            chosen[row] = token
-    return chosen
+        chosen[drawn] = _draw(logits[drawn], [samplers[row] for row in drawn])
+    return chosen.tolist()
 
 
 def _draw(logits: Tensor, samplers: Sequence[Sampler]) -> Tensor:

@@ -1,9 +1,10 @@
 """A request while it runs: its tokens, its text, and when it ends."""
 
+from dataclasses import replace
+
 from llm_core.generate.request import Completion, FinishReason, Request, ScoredToken, Sink, Update
 from llm_core.generate.sampling import Sampler
-from llm_core.generate.stop import StopScanner
-from llm_core.generate.text_stream import TextStream, TokenBytes
+from llm_core.generate.text_stream import StopScanner, TextStream, TokenBytes
 
 
 class Sequence:
@@ -13,25 +14,22 @@ class Sequence:
     yet, and when none is left the last one's logits choose the next.
     """
 
-    def __init__(self, request: Request, sink: Sink, version: str, vocabulary: TokenBytes, capacity: int) -> None:
+    def __init__(self, request: Request, sink: Sink, vocabulary: TokenBytes, capacity: int) -> None:
         self.request = request
         self.sampler = Sampler(request.sampling)
         self.tokens = list(request.prompt)
         self.computed = 0
         self.slot = -1
         self.is_finished = False
-        self.prompt_scores: list[ScoredToken] = []
+        self.prompt_scores = [ScoredToken(request.prompt[0], None)] if request.scores_prompt else []
         self._max_length = min(len(request.prompt) + request.max_tokens, capacity)
         self._sink = sink
-        self._version = version
         self._stream = TextStream(vocabulary)
         self._stop = StopScanner(request.stop)
         self._decoded = 0  # characters, those of a stop string included
         self._text = ""
         self._output: list[ScoredToken] = []
         self._delivered_text = self._delivered_tokens = 0
-        if request.scores_prompt:
-            self.prompt_scores.append(ScoredToken(request.prompt[0], None))
 
     @property
     def remaining(self) -> int:
@@ -43,14 +41,14 @@ class Sequence:
         """Whether the next step ends with a choice (a request for 0 tokens only scores its prompt)."""
         return len(self.tokens) < self._max_length
 
-    def append(self, token: int, logprob: float | None = None, top: tuple[tuple[int, float], ...] = ()) -> None:
+    def append(self, token: ScoredToken) -> None:
         """Take the chosen token: grow the text, and finish if it ends there."""
-        self.tokens.append(token)
-        self._output.append(ScoredToken(token, logprob, top, offset=self._decoded))
-        if token in self.request.end_ids:
+        self.tokens.append(token.id)
+        self._output.append(replace(token, offset=self._decoded))
+        if token.id in self.request.end_ids:
             self.finish_text("stop")
             return
-        piece = self._stream.push(token)
+        piece = self._stream.push(token.id)
         self._decoded += len(piece)
         self._text += self._stop.push(piece)
         if self._stop.found is not None:
@@ -62,15 +60,14 @@ class Sequence:
 
     def finish_text(self, reason: FinishReason) -> None:
         """End the request where its text ends: what was held back belongs to it."""
-        self._text += self._stop.push(self._stream.close())
-        self._text += self._stop.close()
+        self._text += self._stop.push(self._stream.close()) + self._stop.close()
         self.finish(reason)
 
     def finish(self, reason: FinishReason, error: str | None = None) -> None:
         """End the request and deliver its completion."""
         self.is_finished = True
         tokens, prompt = tuple(self._output), tuple(self.prompt_scores)
-        self._deliver(Completion(self._version, self._text, tokens, prompt, reason, error))
+        self._deliver(Completion(self._text, tokens, prompt, reason, error))
 
     def _deliver(self, completion: Completion | None) -> None:
         tokens = tuple(self._output[self._delivered_tokens :])

@@ -1,1 +1,1 @@
-"""Other projects' formats, both ways."""
+"""Other projects' formats."""

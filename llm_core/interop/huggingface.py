@@ -1,29 +1,49 @@
-"""Models as Hugging Face folders: written so that ``AutoModelForCausalLM`` and ``AutoTokenizer`` load them unchanged,
-and read from the same architectures.
+"""Our models as Hugging Face folders: ``AutoModelForCausalLM`` and ``AutoTokenizer`` load them unchanged.
 
-The folders are plain JSON and safetensors, so transformers itself is not needed here.
+Each combination of activation and QK-norm is one of their architectures, with equal weights under other names. The
+folders are plain JSON and safetensors, so transformers itself is not needed here.
 """
 
-import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
-from safetensors import SafetensorError
 from tokenizers import Tokenizer
-from torch import Tensor
 
 from llm_core.compress.int8 import int8_scheme, skeleton
-from llm_core.interop.architectures import (
-    InteropError,
-    from_huggingface_config,
-    huggingface_name,
-    to_huggingface_config,
-)
-from llm_core.model.files import write_json, write_tensors, write_text
+from llm_core.durable import write_json, write_text
+from llm_core.errors import LLMCoreError
+from llm_core.model.checkpoint import write_tensors
+from llm_core.model.config import ModelConfig
 from llm_core.model.transformer import Transformer
+
+
+class InteropError(LLMCoreError):
+    """A model or a tokenizer has no counterpart on the other side."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A Hugging Face decoder that computes what ours does."""
+
+    model_type: str
+    class_name: str
+    hidden_act: str
+    renames: dict[str, str] = field(default_factory=dict)  # parts of module names, ours to theirs
+
+
+ARCHITECTURES = {  # by activation and qk_norm
+    ("swiglu", False): Architecture("llama", "LlamaForCausalLM", "silu"),
+    ("swiglu", True): Architecture("qwen3", "Qwen3ForCausalLM", "silu"),
+    ("relu2", False): Architecture("arcee", "ArceeForCausalLM", "relu2"),
+    ("relu2", True): Architecture(
+        "apertus",
+        "ApertusForCausalLM",
+        "relu2",
+        renames={"input_layernorm": "attention_layernorm", "post_attention_layernorm": "feedforward_layernorm"},
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -69,91 +89,69 @@ def export_huggingface(
             f"{tokenizer_file} has {tokenizer.get_vocab_size()} tokens, the model {config.vocab_size}: "
             "this is not the tokenizer that the model was trained with"
         )
+    special = special_tokens
+    found = {token: tokenizer.token_to_id(token) for token in (special.bos, special.eos, special.pad, special.end)}
+    for token, token_id in found.items():
+        if token_id is None:
+            raise InteropError(f"{tokenizer_file} has no token {token!r}; name the tokenizer's own in special_tokens")
     ids = {
-        "bos_token_id": _token_id(tokenizer, special_tokens.bos, tokenizer_file),
-        "eos_token_id": _token_id(tokenizer, special_tokens.eos, tokenizer_file),
-        "pad_token_id": _token_id(tokenizer, special_tokens.pad, tokenizer_file),
+        "bos_token_id": found[special.bos],
+        "eos_token_id": found[special.eos],
+        "pad_token_id": found[special.pad],
     }
-    stops = [ids["eos_token_id"], _token_id(tokenizer, special_tokens.end, tokenizer_file)]
-
-    write_tensors(
-        folder / "model.safetensors", {huggingface_name(config, name): value for name, value in state.items()}
-    )
-    shutil.copyfile(tokenizer_file, folder / "tokenizer.json")
-    write_json(folder / "tokenizer_config.json", _tokenizer_config(special_tokens, config.max_positions))
-    write_json(folder / "generation_config.json", ids | {"eos_token_id": stops})
-    if chat_template is not None:
-        write_text(folder / "chat_template.jinja", chat_template)
-    dtype = str(model.embed_tokens.weight.dtype).removeprefix("torch.")
-    write_json(folder / "config.json", to_huggingface_config(config) | ids | {"dtype": dtype})
-
-
-def import_huggingface(folder: Path) -> Transformer:
-    """Read a model from a Hugging Face folder, in its stored dtype and in evaluation mode.
-
-    Raises:
-        InteropError: if a file is missing or damaged, or the architecture computes something that ours does not.
-    """
-    try:
-        config = from_huggingface_config(_read_json(folder / "config.json"))
-    except InteropError as error:
-        raise InteropError(f"{folder}: {error}") from error
-    names = {huggingface_name(config, name): name for name in skeleton(config).state_dict()}
-    theirs = _read_weights(folder)
-    if config.tied:
-        theirs.pop("lm_head.weight", None)  # a copy of the embedding in some files
-    if theirs.keys() != names.keys():
-        raise InteropError(
-            f"{folder}: weights do not fit config.json; missing {sorted(names.keys() - theirs.keys())[:3]}, "
-            f"not known {sorted(theirs.keys() - names.keys())[:3]}"
-        )
-    model = skeleton(config)
-    try:
-        model.load_state_dict({names[name]: value for name, value in theirs.items()}, assign=True)
-    except RuntimeError as error:
-        raise InteropError(f"{folder}: weights do not fit config.json: {error}") from error
-    return model.eval()
-
-
-def _tokenizer_config(special: SpecialTokens, max_positions: int) -> dict[str, Any]:
-    return {
+    tokenizer_config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "bos_token": special.bos,
         "eos_token": special.eos,
         "pad_token": special.pad,
         "extra_special_tokens": [*special.roles, special.end],
-        "model_max_length": max_positions,
+        "model_max_length": config.max_positions,
         "clean_up_tokenization_spaces": False,
     }
+    weights = {huggingface_name(config, name): value for name, value in state.items()}
+    write_tensors(folder / "model.safetensors", weights)
+    shutil.copyfile(tokenizer_file, folder / "tokenizer.json")
+    write_json(folder / "tokenizer_config.json", tokenizer_config)
+    write_json(folder / "generation_config.json", ids | {"eos_token_id": [found[special.eos], found[special.end]]})
+    if chat_template is not None:
+        write_text(folder / "chat_template.jinja", chat_template)
+    dtype = str(model.embed_tokens.weight.dtype).removeprefix("torch.")
+    write_json(folder / "config.json", huggingface_config(config) | ids | {"dtype": dtype})
 
 
-def _token_id(tokenizer: Tokenizer, token: str, file: Path) -> int:
-    token_id: int | None = tokenizer.token_to_id(token)
-    if token_id is None:
-        raise InteropError(f"{file} has no token {token!r}; name the tokenizer's own in special_tokens")
-    return token_id
+def huggingface_name(config: ModelConfig, name: str) -> str:
+    """Translate the name of one of our weights or modules.
+
+    >>> huggingface_name(ModelConfig(), "layers.0.self_attn.q_proj.weight")
+    'model.layers.0.self_attn.q_proj.weight'
+    """
+    renames = ARCHITECTURES[config.activation, config.qk_norm].renames
+    theirs = ".".join(renames.get(part, part) for part in name.split("."))
+    return theirs if theirs.startswith("lm_head") else f"model.{theirs}"
 
 
-def _read_weights(folder: Path) -> dict[str, Tensor]:
-    """Read ``model.safetensors``, or the shards that its index names."""
-    index = folder / "model.safetensors.index.json"
-    files = sorted(set(_read_json(index)["weight_map"].values())) if index.exists() else ["model.safetensors"]
-    weights: dict[str, Tensor] = {}
-    for file in files:
-        try:
-            weights |= safetensors.torch.load_file(folder / file)
-        except (FileNotFoundError, SafetensorError) as error:
-            raise InteropError(
-                f"{folder / file} is missing or damaged ({error}); weights must be safetensors, never pickles"
-            ) from error
-    return weights
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError) as error:
-        raise InteropError(f"{path} is missing or not JSON ({error})") from error
-    if not isinstance(value, dict):
-        raise InteropError(f"{path} holds {type(value).__name__}, not an object")
-    return value
+def huggingface_config(config: ModelConfig) -> dict[str, Any]:
+    """Describe our configuration as the ``config.json`` of its architecture, token ids and dtype left out."""
+    architecture = ARCHITECTURES[config.activation, config.qk_norm]
+    return {
+        "architectures": [architecture.class_name],
+        "model_type": architecture.model_type,
+        "vocab_size": config.vocab_size,
+        "hidden_size": config.hidden_size,
+        "intermediate_size": config.intermediate_size,
+        "num_hidden_layers": config.layers,
+        "num_attention_heads": config.heads,
+        "num_key_value_heads": config.kv_heads,
+        "head_dim": config.head_dim,
+        "hidden_act": architecture.hidden_act,
+        "max_position_embeddings": config.max_positions,
+        "rms_norm_eps": config.norm_eps,
+        "rope_theta": config.rope_theta,  # where readers older than transformers 5 look
+        "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta},
+        "initializer_range": config.init_std,
+        "tie_word_embeddings": config.tied,
+        "attention_bias": False,
+        "attention_dropout": 0.0,
+        "mlp_bias": False,
+        "use_cache": True,
+    }

@@ -34,10 +34,7 @@ class Cache:
     ) -> None:
         if not 1 <= capacity <= config.max_positions:
             raise CacheError(f"capacity is {capacity}; it must be from 1 to max_positions={config.max_positions}")
-        if slots < 1:
-            raise CacheError(f"slots is {slots}; a cache needs at least one")
-        self.slots = slots
-        self.capacity = capacity
+        self.slots, self.capacity = slots, capacity
         shape = (config.layers, slots, capacity, config.kv_heads, config.head_dim)
         self.keys = torch.zeros(shape, dtype=dtype, device=device)
         self.values = torch.zeros(shape, dtype=dtype, device=device)
@@ -59,9 +56,8 @@ class Cache:
         device = self.lengths.device
         slots = torch.arange(batch, device=device) if slots is None else slots.to(device)
         lengths = torch.full((batch,), time, device=device) if lengths is None else lengths.to(device)
-        if slots.shape != (batch,) or lengths.shape != (batch,):
-            shapes = f"slots {tuple(slots.shape)}, lengths {tuple(lengths.shape)}"
-            raise CacheError(f"{shapes}: each must hold one value for each of the {batch} rows")
+        if not slots.shape == lengths.shape == (batch,):
+            raise CacheError(f"slots and lengths must each hold one value for each of the {batch} rows")
         named, counts = slots.tolist(), lengths.tolist()
         if len(set(named)) < batch or not all(0 <= slot < self.slots for slot in named):
             raise CacheError(f"slots are {named}; they must be distinct and from 0 to {self.slots - 1}")
@@ -80,7 +76,7 @@ class Cache:
             lengths=lengths,
             positions=starts[:, None] + torch.arange(time, device=device),
             total=total,
-            rows=_as_slice(named),
+            rows=slice(named[0], named[0] + batch) if named == list(range(named[0], named[0] + batch)) else None,
             is_fresh=not any(held),
             is_level=min(ends) == total,
         )
@@ -126,8 +122,3 @@ class Append:
     def commit(self) -> None:
         """Count the appended tokens, once every layer has stored them."""
         self.cache.lengths[self.slots] += self.lengths
-
-
-def _as_slice(slots: list[int]) -> slice | None:
-    adjacent = slots == list(range(slots[0], slots[0] + len(slots)))
-    return slice(slots[0], slots[0] + len(slots)) if adjacent else None

@@ -7,6 +7,7 @@ so that weights and adapters move there by a rename (``llm_core.interop.huggingf
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -37,8 +38,7 @@ class RMSNorm(nn.Module):
 
 
 class Embedding(nn.Embedding):
-    """A table with a row for each token: looked up on the way in and, where the head is tied, compared with on the way
-    out."""
+    """A row for each token: looked up on the way in and, where the head is tied, compared with on the way out."""
 
     def compare(self, states: Tensor) -> Tensor:
         """Score each state against each row: (…, hidden) to (…, vocab)."""
@@ -77,30 +77,22 @@ class Attention(nn.Module):
         return output
 
 
-class GatedMLP(nn.Module):
-    """SwiGLU: a SiLU gate multiplies a linear path."""
+class MLP(nn.Module):
+    """SwiGLU, where a SiLU gate multiplies a linear path; or a squared ReLU, which needs no gate."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.gate_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
-        self.up_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
-        self.down_proj = nn.Linear(config.intermediate_size, config.hidden_size, bias=False)
+        hidden, inner = config.hidden_size, config.intermediate_size
+        self.gate_proj = nn.Linear(hidden, inner, bias=False) if config.activation == "swiglu" else None
+        self.up_proj = nn.Linear(hidden, inner, bias=False)
+        self.down_proj = nn.Linear(inner, hidden, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        output: Tensor = self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
-        return output
-
-
-class SquaredReLUMLP(nn.Module):
-    """Squared ReLU between two projections: no gate, so two matrices where SwiGLU has three."""
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.up_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
-        self.down_proj = nn.Linear(config.intermediate_size, config.hidden_size, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        output: Tensor = self.down_proj(F.relu(self.up_proj(x)).square())
+        if self.gate_proj is None:
+            inner = F.relu(self.up_proj(x)).square()
+        else:
+            inner = F.silu(self.gate_proj(x)) * self.up_proj(x)
+        output: Tensor = self.down_proj(inner)
         return output
 
 
@@ -112,7 +104,7 @@ class Block(nn.Module):
         self.input_layernorm = RMSNorm(config.hidden_size, config.norm_eps)
         self.self_attn = Attention(config)
         self.post_attention_layernorm = RMSNorm(config.hidden_size, config.norm_eps)
-        self.mlp = GatedMLP(config) if config.activation == "swiglu" else SquaredReLUMLP(config)
+        self.mlp = MLP(config)
 
     def forward(self, x: Tensor, rotation: Rotation, mask: Tensor | None, append: Append | None, layer: int) -> Tensor:
         x = x + self.self_attn(self.input_layernorm(x), rotation, mask, append, layer)  # (batch, time, hidden)
@@ -138,18 +130,9 @@ class Transformer(nn.Module):
         self.lm_head = None if config.tied else nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         self.reset_parameters()
 
-    def forward(
-        self,
-        tokens: Tensor,
-        *,
-        cache: Cache | None = None,
-        slots: Tensor | None = None,
-        lengths: Tensor | None = None,
-        documents: Tensor | None = None,
-    ) -> Tensor:
+    def forward(self, tokens: Tensor, **arguments: Any) -> Tensor:
         """Score every next token: (batch, time) to logits (batch, time, vocab). Arguments as for ``states``."""
-        states = self.states(tokens, cache=cache, slots=slots, lengths=lengths, documents=documents)
-        return self.head(states)
+        return self.head(self.states(tokens, **arguments))
 
     def states(
         self,

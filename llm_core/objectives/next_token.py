@@ -19,7 +19,7 @@ def next_token_loss(
     *,
     chunk: int = 1024,
     dtype: torch.dtype | None = None,
-) -> tuple[Tensor, Tensor]:
+) -> Tensor:
     """Sum ``-weight * log p(target)`` over a batch.
 
     The sum comes without a mean, so that micro-batches and processes add up: divided by the count over *all* of them,
@@ -34,19 +34,16 @@ def next_token_loss(
         dtype: of the matrix products (softmax and sum are fp32); default that of ``states``.
 
     Returns:
-        The loss in nats and the sum of the weights, two fp32 scalars; the first has a gradient.
+        The loss in nats, an fp32 scalar with a gradient.
     """
     rows, ids = states.reshape(-1, states.shape[-1]), targets.reshape(-1)
-    if weights is None:
-        count = torch.tensor(float(len(ids)), device=states.device)
-    else:
+    if weights is not None:
         weights = weights.reshape(-1).float()
         counting = weights.nonzero().squeeze(-1)
         rows, ids, weights = rows[counting], ids[counting], weights[counting]
-        count = weights.sum()
     arguments = rows, head, ids, weights, chunk, dtype or states.dtype
     loss: Tensor = _ChunkedCrossEntropy.apply(*arguments)  # type: ignore[no-untyped-call]
-    return loss, count
+    return loss
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 from fastapi import Request, Response
@@ -13,22 +13,18 @@ from llm_core.serve.errors import APIError
 from llm_core.serve.job import Job
 from llm_core.serve.service import Service
 
-Choice = dict[str, Any]
-Writer = Callable[[int, Update, bool], Iterator[Choice]]
-"""Writes the choices of an update of the prompt with this index; the last argument is whether it is its first."""
 
-
-async def answer(service: Service, http: Request, job: Job, write: Writer) -> Response:
+async def answer(service: Service, http: Request, job: Job) -> Response:
     """Run a job and answer it; a client that leaves ends it.
 
     Raises:
         APIError: as the service's ``updates``, until a stream has begun.
     """
-    return await (_answer_stream(service, job, write) if job.streams else _answer_whole(service, http, job, write))
+    return await (_answer_stream(service, job) if job.streams else _answer_whole(service, http, job))
 
 
-async def _answer_whole(service: Service, http: Request, job: Job, write: Writer) -> Response:
-    work = asyncio.ensure_future(_updates(service, job))
+async def _answer_whole(service: Service, http: Request, job: Job) -> Response:
+    work = asyncio.ensure_future(_collect(service, job))
     left = asyncio.ensure_future(_disconnected(http))
     try:
         await asyncio.wait({work, left}, return_when=asyncio.FIRST_COMPLETED)
@@ -38,12 +34,12 @@ async def _answer_whole(service: Service, http: Request, job: Job, write: Writer
     finally:
         work.cancel()
         left.cancel()
-    choices = [choice for index, update in updates for choice in write(index, update, True)]
+    choices = [choice for index, update in updates for choice in job.choices(index, update, True)]
     tokens = sum(len(update.tokens) for _, update in updates)
-    return JSONResponse(_envelope(job, choices=choices, usage=_usage(job, tokens)), headers={"x-request-id": job.id})
+    return JSONResponse(_envelope(job, choices=choices, usage=_usage(job, tokens)))
 
 
-async def _answer_stream(service: Service, job: Job, write: Writer) -> Response:
+async def _answer_stream(service: Service, job: Job) -> Response:
     updates = service.updates(job)
     first = await anext(updates)  # what is refused is still answered as a plain error
 
@@ -55,7 +51,7 @@ async def _answer_stream(service: Service, job: Job, write: Writer) -> Response:
             while item is not None:
                 index, update = item
                 tokens += len(update.tokens)
-                for choice in write(index, update, index not in begun):
+                for choice in job.choices(index, update, index not in begun):
                     yield _event(_envelope(job, choices=[choice]))
                 begun.add(index)
                 item = await anext(updates, None)
@@ -67,9 +63,8 @@ async def _answer_stream(service: Service, job: Job, write: Writer) -> Response:
         finally:
             await updates.aclose()
 
-    service.metrics.first_token_s.labels(job.endpoint.path).observe(job.latency_s)
-    headers = {"x-request-id": job.id, "cache-control": "no-cache", "x-accel-buffering": "no"}
-    return StreamingResponse(events(), media_type="text/event-stream", headers=headers)
+    service.metrics.first_token_s.labels(job.path).observe(job.latency_s)
+    return StreamingResponse(events(), media_type="text/event-stream")
 
 
 def _envelope(job: Job, **fields: Any) -> dict[str, Any]:
@@ -77,7 +72,7 @@ def _envelope(job: Job, **fields: Any) -> dict[str, Any]:
     version = job.model.version
     return {
         "id": job.id,
-        "object": job.endpoint.chunk_kind if job.streams else job.endpoint.kind,
+        "object": job.chunk_kind if job.streams else job.kind,
         "created": int(job.time_s),
         "model": version.name,
         "model_version": version.version,
@@ -96,7 +91,7 @@ def _event(body: dict[str, Any]) -> str:
     return f"data: {json.dumps(body, ensure_ascii=False, allow_nan=False)}\n\n"
 
 
-async def _updates(service: Service, job: Job) -> list[tuple[int, Update]]:
+async def _collect(service: Service, job: Job) -> list[tuple[int, Update]]:
     """The one update of each prompt, in their order."""
     return sorted([item async for item in service.updates(job)], key=lambda item: item[0])
 

@@ -1,24 +1,34 @@
-"""The server as an ASGI application."""
+"""The server: an ASGI application, and the process that listens and finishes what runs before it ends."""
 
 import asyncio
+import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import FrameType
+from typing import Any
 
-from fastapi import FastAPI
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from llm_core.serve.chat_completions import CHAT, add_chat
-from llm_core.serve.completions import COMPLETIONS, add_completions
+from llm_core.serve.answers import answer
+from llm_core.serve.chat import ChatBody, ChatJob
+from llm_core.serve.completions import CompletionBody, CompletionJob
 from llm_core.serve.config import ServeConfig
 from llm_core.serve.errors import answer_errors
 from llm_core.serve.metrics import Metrics
+from llm_core.serve.models import ModelSource
 from llm_core.serve.record import RequestLog
 from llm_core.serve.service import Service
-from llm_core.serve.source import ModelSource
-from llm_core.serve.status import add_status
 
-ENDPOINTS = (COMPLETIONS.path, CHAT.path, "/v1/models", "/health", "/ready", "/metrics")
+logger = logging.getLogger(__name__)
+
+CLOSE_TIMEOUT_S = 5
+ENDPOINTS = (CompletionJob.path, ChatJob.path, "/v1/models", "/health", "/ready", "/metrics")
 
 
 def create_app(source: ModelSource, *, limits: ServeConfig | None = None, log: RequestLog | None = None) -> FastAPI:
@@ -35,17 +45,67 @@ def create_app(source: ModelSource, *, limits: ServeConfig | None = None, log: R
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         service.start()
         yield
-        service.drain()
+        service.is_draining = True
         await asyncio.to_thread(service.close)
 
     # The interactive pages would load scripts from elsewhere; the schema itself is served.
     app = FastAPI(title="Tidemill", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.service = service
     answer_errors(app)
-    for add_routes in (add_completions, add_chat, add_status):
-        add_routes(app, service)
+    add_generation(app, service)
+    add_status(app, service)
     app.add_middleware(CountAndLimit, metrics=service.metrics, max_bytes=config.max_body_bytes)
     return app
+
+
+def add_generation(app: FastAPI, service: Service) -> None:
+    """What the model writes."""
+
+    @app.post(CompletionJob.path, response_model=None)
+    async def complete(body: CompletionBody, http: Request) -> Response:
+        """Continue one prompt or several."""
+        return await answer(service, http, await asyncio.to_thread(service.job, CompletionJob, body))
+
+    @app.post(ChatJob.path, response_model=None)
+    async def chat(body: ChatBody, http: Request) -> Response:
+        """Write the assistant's next turn."""
+        return await answer(service, http, await asyncio.to_thread(service.job, ChatJob, body))
+
+
+def add_status(app: FastAPI, service: Service) -> None:
+    """What the server says of itself."""
+
+    @app.get("/v1/models")
+    async def models() -> dict[str, Any]:
+        """The model that is served, if any."""
+        loaded = service.follower.loaded
+        if loaded is None:
+            return {"object": "list", "data": []}
+        model = {"id": loaded.version.name, "object": "model", "created": 0, "owned_by": "tidemill"}
+        about = {"version": loaded.version.version, "fingerprint": loaded.version.fingerprint}
+        return {"object": "list", "data": [model | about | {"context_tokens": loaded.engine.context_tokens}]}
+
+    @app.get("/health", response_model=None)
+    async def health() -> Response:
+        """Whether the process works, which version it serves, and what keeps it from serving the current one."""
+        loaded, is_alive = service.follower.loaded, service.engines.is_alive
+        body = {
+            "status": "ok" if is_alive and not service.follower.error else "degraded" if is_alive else "dead",
+            "model": None if loaded is None else {"name": loaded.version.name, "version": loaded.version.version},
+            "load_error": service.follower.error,
+            "is_draining": service.is_draining,
+        }
+        return JSONResponse(body, status_code=200 if is_alive else 503)
+
+    @app.get("/ready", response_model=None)
+    async def ready() -> Response:
+        """Whether to send requests here."""
+        return JSONResponse({"ready": service.is_ready}, status_code=200 if service.is_ready else 503)
+
+    @app.get("/metrics", response_model=None)
+    async def metrics() -> Response:
+        """Counts and times in Prometheus' text format."""
+        return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
 class CountAndLimit:
@@ -76,3 +136,39 @@ class CountAndLimit:
             await send(message)
 
         await self.app(scope, limited, counted)
+
+
+class DrainingServer(uvicorn.Server):
+    """Uvicorn, but a signal first makes it unready and lets running requests finish, still listening meanwhile.
+
+    So a load balancer sees /ready turn to 503 and new requests are told to go elsewhere, instead of being refused a
+    connection. A second signal ends it at once.
+    """
+
+    def __init__(self, app: FastAPI, host: str, port: int) -> None:
+        """Of ``app``, not yet started; its logs go to the process's own logging."""
+        config = uvicorn.Config(app, host, port, log_config=None, access_log=False)
+        config.timeout_graceful_shutdown = CLOSE_TIMEOUT_S
+        super().__init__(config)
+        self.service: Service = app.state.service
+        self._deadline: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._deadline is not None:
+            self.should_exit = self.force_exit = True
+            return
+        self.service.is_draining = True
+        self._deadline = time.monotonic() + self.service.config.drain_timeout_s
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._deadline is not None and not self.should_exit:
+            is_late = time.monotonic() > self._deadline
+            if is_late:
+                logger.warning("stopping with %d completions unfinished", self.service.unfinished)
+            self.should_exit = is_late or self.service.unfinished == 0
+        return await super().on_tick(counter)
+
+
+def run_server(app: FastAPI, host: str, port: int) -> None:
+    """Serve until SIGTERM or SIGINT, then drain and return."""
+    DrainingServer(app, host, port).run()

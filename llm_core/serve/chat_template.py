@@ -1,18 +1,25 @@
 """From a conversation to the text that the model continues."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
-from jinja2 import TemplateError, meta
+from jinja2 import StrictUndefined, Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from llm_core.errors import LLMCoreError
-from llm_core.serve.bodies import Message
 
-PLAIN_TEMPLATE = (
-    "{% for message in messages %}<|{{ message.role }}|>{{ message.content }}<|end|>{% endfor %}"
-    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
-)
-PLAIN_TOKENS = ("<|user|>", "<|assistant|>", "<|end|>")
+CLOSED: dict[str, Any] = {"extra": "forbid"}
+"""How FastAPI reads the dataclasses of a body: a field that is not declared is refused, not passed over."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn of a conversation, in plain text."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = CLOSED
+    role: Literal["system", "user", "assistant"]
+    content: str
 
 
 class ChatError(LLMCoreError):
@@ -22,37 +29,27 @@ class ChatError(LLMCoreError):
 class ChatTemplate:
     """A conversation's Jinja template, as Hugging Face tokenizers have them, in a sandbox.
 
-    Without one, the plain template ``<|user|>…<|end|><|assistant|>`` serves, if the tokenizer has these tokens.
-
     Raises:
-        ChatError: if the template does not parse, or asks for a special token by a name that only Hugging Face's
-            tokenizers know: left undefined, it would silently write nothing.
+        ChatError: if the template does not parse.
     """
 
-    def __init__(self, template: str | None, special_tokens: Collection[str]) -> None:
-        if template is None and all(token in special_tokens for token in PLAIN_TOKENS):
-            template = PLAIN_TEMPLATE
-        self._special_tokens = tuple(special_tokens)
-        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    def __init__(self, template: str, special_tokens: Collection[str]) -> None:
+        self._special_tokens = special_tokens
+        # Strict: a name that only Hugging Face's tokenizers know (bos_token) would silently write nothing.
+        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
         environment.globals["raise_exception"] = _raise
         try:
-            names = meta.find_undeclared_variables(environment.parse(template or ""))
-            self._template = None if template is None else environment.from_string(template)
+            self._template: Template = environment.from_string(template)
         except TemplateError as error:
             raise ChatError(f"the chat template does not parse: {error}; mend chat_template.jinja") from error
-        tokens = sorted(name for name in names if name.endswith("_token"))
-        if tokens:
-            raise ChatError(f"the chat template uses {tokens[0]}; write the token itself in chat_template.jinja")
 
     def render(self, messages: Sequence[Message]) -> str:
         """The text that ends where the assistant's next turn begins.
 
         Raises:
-            ChatError: if there is no template, a message contains a special token (it could speak as someone else),
-                or the template refuses the conversation.
+            ChatError: if there is no message, one contains a special token (it could speak as someone else), or the
+                template refuses the conversation.
         """
-        if self._template is None:
-            raise ChatError("this model has no chat template: ask /v1/completions, or serve it with one")
         if not messages:
             raise ChatError("messages is empty: give at least one")
         for place, message in enumerate(messages):

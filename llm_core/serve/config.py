@@ -17,8 +17,6 @@ class ServeConfig:
     """Most completions written at once, per model version."""
     max_queue: int = 64
     """Most completions that wait for a slot; beyond it a request is answered 429."""
-    step_tokens: int = 512
-    """Most tokens computed in one step: longer prompts are read in chunks, beside those that write."""
     device: str = "cpu"
     """Torch device that computes, such as cpu or cuda."""
     threads: int = 0
@@ -29,8 +27,6 @@ class ServeConfig:
     """Most prompts in one request."""
     max_body_bytes: int = 1_048_576
     """Largest request body, in bytes."""
-    retry_after_s: int = 1
-    """What a 429 or 503 tells the client to wait, in seconds."""
     poll_interval_s: float = 5.0
     """How often the source is asked for its current model version, in seconds."""
     drain_timeout_s: float = 60.0
@@ -38,13 +34,10 @@ class ServeConfig:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if name in ("max_queue", "threads") and value < 0:
-                raise ConfigError(f"ServeConfig.{name} is {value}; it cannot be negative")
-            if name not in ("max_queue", "threads", "device") and value <= 0:
-                raise ConfigError(f"ServeConfig.{name} is {value}; it must be positive")
+            may_be_zero = name in ("max_queue", "threads")
+            if name != "device" and (value < 0 or (value == 0 and not may_be_zero)):
+                raise ConfigError(f"ServeConfig.{name} is {value}; give a number above 0{' or 0' * may_be_zero}")
         room = self.slots + self.max_queue
         if self.max_prompts > room:
-            raise ConfigError(
-                f"ServeConfig.max_prompts is {self.max_prompts}, more than slots and max_queue hold ({room}): "
-                "such a request could never be admitted"
-            )
+            what = f"ServeConfig.max_prompts is {self.max_prompts}, more than slots and max_queue hold ({room})"
+            raise ConfigError(f"{what}: such a request could never be admitted")

@@ -1,11 +1,11 @@
 """Refusals and failures as OpenAI's clients expect them."""
 
+import json
 import logging
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from llm_core.errors import LLMCoreError
@@ -14,19 +14,16 @@ logger = logging.getLogger(__name__)
 
 KINDS = {404: "not_found_error", 429: "rate_limit_error"}
 """OpenAI's error type of some statuses; the others are "server_error" from 500 on, else invalid requests."""
+RETRY_AFTER_S = 1
+"""What a 429 or 503 tells the client to wait."""
 
 
 class APIError(LLMCoreError):
     """An answer other than 200: says what is wrong, with which parameter, and the mend."""
 
-    def __init__(
-        self, status: int, message: str, *, param: str | None = None, code: str | None = None, retry_after_s: int = 0
-    ) -> None:
+    def __init__(self, status: int, message: str, *, param: str | None = None, code: str | None = None) -> None:
         super().__init__(message)
-        self.status = status
-        self.message = _writable(message)
-        self.param = None if param is None else _writable(param)
-        self.code, self.retry_after_s = code, retry_after_s
+        self.status, self.message, self.param, self.code = status, message, param, code
 
     @property
     def body(self) -> dict[str, Any]:
@@ -34,34 +31,30 @@ class APIError(LLMCoreError):
         kind = KINDS.get(self.status, "server_error" if self.status >= 500 else "invalid_request_error")
         return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code}}
 
-    def response(self) -> JSONResponse:
-        headers = {"retry-after": str(self.retry_after_s)} if self.retry_after_s else None
-        return JSONResponse(self.body, status_code=self.status, headers=headers)
-
-
-def _writable(text: str) -> str:
-    """Text that UTF-8 can carry: what a client sent may be quoted in an error, lone surrogates included."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    def response(self) -> Response:
+        headers = {"retry-after": str(RETRY_AFTER_S)} if self.status in (429, 503) else None
+        content = json.dumps(self.body)  # in ASCII: what a client sent may be quoted, lone surrogates included
+        return Response(content, self.status, headers, media_type="application/json")
 
 
 def answer_errors(app: FastAPI) -> None:
     """Give every error of ``app`` OpenAI's shape."""
 
     @app.exception_handler(APIError)
-    async def on_api_error(_: Request, error: APIError) -> JSONResponse:
+    async def on_api_error(_: Request, error: APIError) -> Response:
         return error.response()
 
     @app.exception_handler(RequestValidationError)
-    async def on_invalid_body(_: Request, error: RequestValidationError) -> JSONResponse:
+    async def on_invalid_body(_: Request, error: RequestValidationError) -> Response:
         return _explain(error).response()
 
     @app.exception_handler(HTTPException)
-    async def on_http_error(request: Request, error: HTTPException) -> JSONResponse:
+    async def on_http_error(request: Request, error: HTTPException) -> Response:
         where = f"{request.method} {request.url.path}"
         return APIError(error.status_code, f"{where}: {error.detail}").response()
 
     @app.exception_handler(Exception)
-    async def on_failure(request: Request, error: Exception) -> JSONResponse:
+    async def on_failure(request: Request, error: Exception) -> Response:
         logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
         return APIError(500, "the server failed on this request; its log says why").response()
 

@@ -1,11 +1,7 @@
 """What the server tells of each answer; the caller decides what of it is kept."""
 
-import logging
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -31,26 +27,3 @@ class RequestRecord:
 
 RequestLog = Callable[[RequestRecord], None]
 """Takes each record, on a thread of its own, one at a time; may write to disk."""
-
-
-class LogWriter:
-    """Hands records to the log in order, off the event loop; a log that fails never fails a request."""
-
-    def __init__(self, log: RequestLog, on_failure: Callable[[], None]) -> None:
-        self._log, self._on_failure = log, on_failure
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="request-log")
-
-    def write(self, record: RequestRecord) -> Future[None]:
-        """Queue a record; the future is done once the log has it."""
-        return self._thread.submit(self._write, record)
-
-    def close(self) -> None:
-        """Wait until all records are written."""
-        self._thread.shutdown(wait=True)
-
-    def _write(self, record: RequestRecord) -> None:
-        try:
-            self._log(record)
-        except Exception:  # the log is the caller's code: whatever it raises, the answer has been given
-            logger.exception("the request log did not take the record of %s", record.id)
-            self._on_failure()

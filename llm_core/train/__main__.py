@@ -2,24 +2,21 @@
 
 import logging
 import os
-import signal
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 from llm_core.errors import LLMCoreError
 from llm_core.train.config import RunConfig
 from llm_core.train.interrupt import EXIT_CODE, TrainingInterruptedError
-from llm_core.train.launch import die_with_launcher, is_launched, launch_command, launch_environment
-from llm_core.train.progress import ProgressLines
+from llm_core.train.launch import become_launcher, die_with_launcher, is_launched, launch_environment
+from llm_core.train.metrics import ProgressLines
 
 USAGE = "usage: python -m llm_core.train CONFIG.json"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run a configuration; start further processes if it asks for them.
+    """Run a configuration; where it asks for several processes, become their launcher.
 
     Returns:
         0 when the run is finished; 143 when SIGTERM stopped it (start it again to go on); 2 on errors of its own.
@@ -31,11 +28,12 @@ def main(arguments: Sequence[str]) -> int:
     try:
         config = RunConfig.from_file(Path(arguments[0]))
         if config.processes > 1 and not is_launched():
-            return _launch(config.processes, arguments)
+            os.environ.update(launch_environment(config.processes))
+            become_launcher(config.processes, ["-m", "llm_core.train", *arguments])
         die_with_launcher()
-        from llm_core.train.loop import train  # late: a process that only launches others does not need it
+        from llm_core.train.loop import train  # late: a launcher does not need it
 
-        train(config, ProgressLines(sys.stderr))
+        train(config, ProgressLines())
     except TrainingInterruptedError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_CODE
@@ -43,19 +41,6 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 2
     return 0
-
-
-def _launch(processes: int, arguments: Sequence[str]) -> int:
-    command = [*launch_command(processes), "-m", "llm_core.train", *arguments]
-    with subprocess.Popen(command, env=os.environ | launch_environment(processes)) as child:
-
-        def forward(number: int, frame: FrameType | None) -> None:
-            child.send_signal(number)
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, forward)
-        status = child.wait()
-    return 128 - status if status < 0 else status
 
 
 if __name__ == "__main__":

@@ -1,24 +1,24 @@
 """Checkpoints of a run in progress: all that the next step depends on, in a folder that is whole or absent.
 
-``step-00000100/`` holds model.safetensors, optimiser.safetensors, random.safetensors (random state of every process),
-curve.csv and state.json. It is written under another name, flushed, and renamed.
+``step-00000100/`` holds model.safetensors, optimiser.safetensors, curve.csv and state.json. It is written under
+another name, flushed, and renamed. Random state is not in it: each step seeds its own.
 """
 
 import json
 import logging
 import shutil
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import safetensors.torch
 from torch import Tensor
 
+from llm_core.durable import sync
 from llm_core.errors import LLMCoreError
-from llm_core.feed.durable import sync
 from llm_core.feed.order import Order
+from llm_core.parsing import read_dataclass
+from llm_core.train.curve import Point, read_curve, write_curve
 from llm_core.train.environment import Environment
-from llm_core.train.parsing import read_dataclass
 from llm_core.train.recovery import Rewind
 
 STATE = "state.json"
@@ -47,8 +47,6 @@ class Progress:
     """Discovered steps, ascending."""
     rewinds: tuple[Rewind, ...] = ()
     """In the order in which they happened."""
-    recent_losses: tuple[float, ...] = ()
-    """What the spike rule looks back on."""
 
 
 @dataclass(frozen=True)
@@ -58,22 +56,20 @@ class Checkpoint:
     progress: Progress
     model: dict[str, Tensor]
     optimiser: dict[str, Tensor]
-    random: dict[str, Tensor]
-    curve: str
+    points: list[Point]
 
 
-def write_checkpoint(root: Path, checkpoint: Checkpoint) -> Path:
+def write_checkpoint(root: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint, in place of one of the same step if there is one."""
     root.mkdir(parents=True, exist_ok=True)
     final = root / f"step-{checkpoint.progress.step:08d}"
     aside = root / f".{final.name}.aside"
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
-    for name in ("model", "optimiser", "random"):
-        tensors: Mapping[str, Tensor] = getattr(checkpoint, name)
+    for name, tensors in (("model", checkpoint.model), ("optimiser", checkpoint.optimiser)):
         held = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
         safetensors.torch.save_file(held, aside / f"{name}.safetensors")
-    (aside / CURVE).write_text(checkpoint.curve, encoding="utf-8")
+    (aside / CURVE).write_text(write_curve(checkpoint.points), encoding="utf-8")
     sizes = {path.name: path.stat().st_size for path in sorted(aside.iterdir())}
     state = {"progress": asdict(checkpoint.progress), "sizes": sizes}
     (aside / STATE).write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
@@ -83,7 +79,6 @@ def write_checkpoint(root: Path, checkpoint: Checkpoint) -> Path:
         delete_checkpoint(final)
     aside.rename(final)
     sync(root)
-    return final
 
 
 def delete_checkpoint(folder: Path) -> None:
@@ -132,12 +127,12 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     """
     progress = read_progress(folder)
     try:
-        model, optimiser, random = (
-            safetensors.torch.load_file(folder / f"{name}.safetensors") for name in ("model", "optimiser", "random")
+        model, optimiser = (
+            safetensors.torch.load_file(folder / f"{name}.safetensors") for name in ("model", "optimiser")
         )
     except (OSError, safetensors.SafetensorError) as error:
         raise CheckpointError(f"{folder} has a damaged tensor file ({error}); delete the checkpoint") from error
-    return Checkpoint(progress, model, optimiser, random, (folder / CURVE).read_text(encoding="utf-8"))
+    return Checkpoint(progress, model, optimiser, read_curve((folder / CURVE).read_text(encoding="utf-8")))
 
 
 def newest_usable(root: Path, fingerprint: str, skip_documents: tuple[str, ...], order: Order) -> Checkpoint | None:

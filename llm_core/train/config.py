@@ -1,14 +1,13 @@
 """What a training run is made from: the recipe (``TrainConfig``), and model, data and folders (``RunConfig``)."""
 
-import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-from llm_core.errors import ConfigError
+from llm_core.errors import ConfigError, require
 from llm_core.model.config import ModelConfig
-from llm_core.train.parsing import read_dataclass
+from llm_core.parsing import read_dataclass
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,8 @@ class TrainConfig:
     """Seed of the initial weights, of the order of the tokens and of the random state."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Type of matrix products: bf16 autocast, fp32, or what a measurement on this machine finds faster."""
-    compile: Literal["auto", "on", "off"] = "auto"
-    """Whether the blocks are compiled; auto does so where it is measured to repay itself within the run."""
+    compile: Literal["on", "off"] = "off"
+    """Whether the blocks are compiled, which takes up to 90 s (and on a CPU a C++ compiler) before it saves time."""
     threads: int = 0
     """Threads of one process (0 = the machine's cores shared among its processes)."""
     validate_every: int = 0
@@ -84,23 +83,19 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         for name in ("steps", "sequences", "length", "checkpoint_every", "loss_chunk"):
-            self._require(name, getattr(self, name) >= 1, "at least 1")
+            require(self, name, getattr(self, name) >= 1, "at least 1")
         for name in ("micro_batch", "warmup_steps", "threads", "validate_every", "validation_windows", "max_rewinds"):
-            self._require(name, getattr(self, name) >= 0, "at least 0")
-        self._require("spike_threshold", self.spike_threshold >= 0, "at least 0")
+            require(self, name, getattr(self, name) >= 0, "at least 0")
+        require(self, "spike_threshold", self.spike_threshold >= 0, "at least 0")
         for name in ("learning_rate", "embedding_learning_rate", "other_learning_rate", "weight_decay", "clip_norm"):
-            self._require(name, (getattr(self, name) or 0) >= 0, "at least 0")
+            require(self, name, (getattr(self, name) or 0) >= 0, "at least 0")
         for name in ("beta1", "beta2", "momentum"):
-            self._require(name, 0 <= getattr(self, name) < 1, "in [0, 1)")
+            require(self, name, 0 <= getattr(self, name) < 1, "in [0, 1)")
         for name in ("decay_fraction", "final_rate"):
-            self._require(name, 0 <= getattr(self, name) <= 1, "in [0, 1]")
-        self._require("epsilon", self.epsilon > 0, "positive")
-        self._require("keep_last", self.keep_last >= 2, "at least 2")
-        self._require("spike_window", self.spike_window >= 5, "at least 5: a deviation of fewer losses means nothing")
-
-    def _require(self, field: str, holds: bool, what: str) -> None:
-        if not holds:
-            raise ConfigError(f"TrainConfig.{field} is {getattr(self, field)!r}; it must be {what}")
+            require(self, name, 0 <= getattr(self, name) <= 1, "in [0, 1]")
+        require(self, "epsilon", self.epsilon > 0, "positive")
+        require(self, "keep_last", self.keep_last >= 2, "at least 2")
+        require(self, "spike_window", self.spike_window >= 5, "at least 5: a deviation of fewer losses means nothing")
 
 
 @dataclass(frozen=True)
@@ -145,16 +140,10 @@ class RunConfig:
             raise ConfigError("RunConfig has neither model nor init_from; give the shape of a new model, or a parent")
         if not self.data:
             raise ConfigError("RunConfig.data is empty; name at least one folder of shards")
-        if self.processes < 1:
-            raise ConfigError(f"RunConfig.processes is {self.processes}; it must be at least 1")
+        require(self, "processes", self.processes >= 1, "at least 1")
         rows = self.train.sequences
         if rows % self.processes:
             raise ConfigError(f"TrainConfig.sequences is {rows}; it must be a multiple of processes={self.processes}")
-
-    @classmethod
-    def from_dict(cls, values: object, where: str = "the run's configuration") -> Self:
-        """Build from JSON values; ``where`` is named in errors."""
-        return read_dataclass(cls, values, where)
 
     @classmethod
     def from_file(cls, path: Path) -> Self:
@@ -162,14 +151,7 @@ class RunConfig:
         try:
             values = json.loads(path.read_bytes())
         except OSError as error:
-            raise ConfigError(
-                f"{path} cannot be read ({error.strerror}); give the path of a run's JSON file"
-            ) from error
+            raise ConfigError(f"{path} cannot be read ({error.strerror}); name a run's JSON file") from error
         except ValueError as error:
             raise ConfigError(f"{path} is no JSON: {error}") from error
-        return cls.from_dict(values, str(path))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON values that ``from_dict`` takes."""
-        values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
-        return values
+        return read_dataclass(cls, values, str(path))

@@ -1,6 +1,7 @@
 """The loss curve: one line a step, no clock, so that the same run gives the same bytes."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass
 
 HEADER = "step,loss,learning_rate,gradient_norm,validation_loss"
 
@@ -16,32 +17,13 @@ class Point:
     validation_loss: float | None = None
 
 
-class Curve:
-    """The points of a run so far."""
+def write_curve(points: Iterable[Point]) -> str:
+    """The points as CSV; numbers survive the way exactly."""
+    lines = (",".join("" if value is None else repr(value) for value in astuple(point)) for point in points)
+    return "\n".join([HEADER, *lines]) + "\n"
 
-    def __init__(self, text: str = HEADER + "\n") -> None:
-        """Parse what ``text`` gave; numbers survive the way exactly."""
-        self.points = [self._parse(line) for line in text.splitlines()[1:]]
 
-    def add(self, point: Point) -> None:
-        """Append a step."""
-        self.points.append(point)
-
-    def validated(self, loss: float) -> None:
-        """Note a validation after the newest step."""
-        if self.points:
-            self.points[-1] = replace(self.points[-1], validation_loss=loss)
-
-    def text(self) -> str:
-        """The curve as CSV."""
-        return "\n".join([HEADER, *map(self._line, self.points)]) + "\n"
-
-    @staticmethod
-    def _line(point: Point) -> str:
-        validation = "" if point.validation_loss is None else repr(point.validation_loss)
-        return f"{point.step},{point.loss!r},{point.learning_rate!r},{point.gradient_norm!r},{validation}"
-
-    @staticmethod
-    def _parse(line: str) -> Point:
-        step, loss, rate, norm, validation = line.split(",")
-        return Point(int(step), float(loss), float(rate), float(norm), float(validation) if validation else None)
+def read_curve(text: str) -> list[Point]:
+    """The points that ``write_curve`` wrote."""
+    rows = (line.split(",") for line in text.splitlines()[1:])
+    return [Point(int(step), *map(float, filter(None, values))) for step, *values in rows]

@@ -5,7 +5,6 @@ differently the second time and another precision gives other weights.
 """
 
 import os
-import shutil
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,10 +18,8 @@ from llm_core.train.launch import usable_cores
 from llm_core.train.loss_module import LossModule
 from llm_core.train.peak import fastest_s, matrix_product_rate
 
-COMPILE_PAYS_AFTER_S = 300.0
-"""Eager run time below which compiling (up to 90 s, cold) is not even tried."""
 WORTHWHILE = 0.95
-"""A choice must take at most this share of the time of the plain one: differences below are noise."""
+"""bf16 must take at most this share of the time of fp32: differences below are noise."""
 
 
 @dataclass(frozen=True)
@@ -47,65 +44,44 @@ class Environment:
         """The torch type of ``precision``."""
         return torch.bfloat16 if self.precision == "bf16" else torch.float32
 
+    def apply(self, module: LossModule) -> None:
+        """Put a module and this process into the chosen state."""
+        torch.set_num_threads(self.threads)
+        module.dtype = self.dtype
+        if self.is_compiled:
+            module.compile_blocks()
+
 
 def choose_environment(module: LossModule, config: TrainConfig, batch: Batch, accelerator: Accelerator) -> Environment:
-    """Settle precision, compilation and threads; every process gets what the main one measured.
-
-    Passes of the real model over a real micro-batch are timed. The module is left in the chosen state, without
-    gradients; weights are untouched.
-    """
+    """Settle precision, compilation and threads; every process gets what the main one measured."""
+    device: torch.device = accelerator.device
     local = int(os.environ.get("LOCAL_WORLD_SIZE", accelerator.num_processes))
     threads = config.threads or usable_cores() // local or 1
     torch.set_num_threads(threads)
-    device: torch.device = accelerator.device
-    part = next(batch.to(device).split(config.micro_batch or len(batch)))
-
-    def seconds(repeats: int = 3) -> float:
-        return _agree(fastest_s(lambda: module(part).backward(), device, repeats), accelerator)
-
     precision = config.precision
     if precision == "auto":
-        precision = "fp32"
-        # Only where the processor has the instructions: a pass that emulates them would take minutes.
-        rates = [matrix_product_rate(dtype, device.type, size=256) for dtype in (torch.float32, torch.bfloat16)]
-        if _agree(rates[1] / rates[0], accelerator) > 1.0 / WORTHWHILE:
-            plain = seconds()
-            module.dtype = torch.bfloat16
-            precision = "bf16" if seconds() < WORTHWHILE * plain else "fp32"
-    module.dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        part = next(batch.to(device).split(config.micro_batch or len(batch)))
+        precision = "bf16" if _is_bf16_faster(module, part, accelerator) else "fp32"
+    is_cuda = device.type == "cuda"
+    name = torch.cuda.get_device_name(device) if is_cuda else f"cpu {torch.backends.cpu.get_cpu_capability()}"
+    return Environment(precision, config.compile == "on", threads, accelerator.num_processes, name, torch.__version__)
 
-    is_compiled = config.compile == "on"
-    if is_compiled:
-        module.compile_blocks()
-    elif config.compile == "auto" and _can_compile(device):
-        passes = config.steps * len(batch) / len(part)
-        if passes * seconds(repeats=0) > COMPILE_PAYS_AFTER_S and passes * (plain := seconds()) > COMPILE_PAYS_AFTER_S:
-            module.compile_blocks()
-            is_compiled = seconds() < WORTHWHILE * plain
-            if not is_compiled:
-                module.uncompile_blocks()
+
+def _is_bf16_faster(module: LossModule, batch: Batch, accelerator: Accelerator) -> bool:
+    """Time passes of the real model over a real micro-batch; weights are untouched."""
+    device = accelerator.device
+    # Only where the processor has the instructions: a pass that emulates them would take minutes.
+    rates = [matrix_product_rate(dtype, device.type, size=256) for dtype in (torch.float32, torch.bfloat16)]
+    if _agree(rates[1] / rates[0], accelerator) <= 1.0 / WORTHWHILE:
+        return False
+
+    def pass_s(dtype: torch.dtype) -> float:
+        module.dtype = dtype
+        return _agree(fastest_s(lambda: module(batch).backward(), device, repeats=3), accelerator)
+
+    is_faster = pass_s(torch.bfloat16) < WORTHWHILE * pass_s(torch.float32)
     module.zero_grad(set_to_none=True)
-    return Environment(
-        precision, is_compiled, threads, accelerator.num_processes, _device_name(device), torch.__version__
-    )
-
-
-def apply_environment(environment: Environment, module: LossModule) -> None:
-    """Put a module and this process into a state that was chosen before."""
-    torch.set_num_threads(environment.threads)
-    module.dtype = environment.dtype
-    if environment.is_compiled:
-        module.compile_blocks()
-
-
-def _device_name(device: torch.device) -> str:
-    if device.type == "cuda":
-        return str(torch.cuda.get_device_name(device))
-    return f"{device.type} {torch.backends.cpu.get_cpu_capability()}"
-
-
-def _can_compile(device: torch.device) -> bool:
-    return device.type == "cuda" or shutil.which("g++") is not None or shutil.which("clang++") is not None
+    return is_faster
 
 
 def _agree(value: float, accelerator: Accelerator) -> float:

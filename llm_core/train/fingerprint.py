@@ -25,7 +25,7 @@ def run_fingerprint(config: RunConfig, model: ModelConfig, sources: list[Source]
     recipe = {name: value for name, value in asdict(config.train).items() if name not in WITHOUT_EFFECT}
     parts = {
         "train": recipe,
-        "model": model.to_dict(),
+        "model": asdict(model),
         "data": [[_shards_digest(source.shards), source.weight] for source in sources],
         "validation": None if config.validation is None else _shards_digest(Shards(config.validation)),
         "parent": None if parent is None else _weights_digest(parent),

@@ -15,6 +15,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from llm_core.errors import LLMCoreError
 
@@ -75,16 +76,21 @@ def _die_with_parent(parent: int, number: signal.Signals) -> None:
         sys.exit(128 + number)
 
 
+def become_launcher(processes: int, words: Sequence[str]) -> NoReturn:
+    """Replace this process by ``accelerate launch`` of ``-m MODULE ARGUMENTS``; one process needs no launcher."""
+    launcher: list[str] = []
+    if processes > 1:
+        os.environ[LAUNCHER_PID] = str(os.getpid())  # exec keeps the process id
+        launcher = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_machines", "1"]
+        launcher += ["--main_process_port", "0", "--mixed_precision", "no", "--dynamo_backend", "no"]
+        launcher += ["--num_processes", str(processes)]
+    os.execv(sys.executable, [sys.executable, *launcher, *words])
+
+
 def main(arguments: Sequence[str]) -> None:
     """Become the launcher; the arguments are those of ``launch_command``, then ``-m MODULE ARGUMENTS``."""
-    parent, processes, what = int(arguments[0]), int(arguments[1]), arguments[2:]
-    _die_with_parent(parent, signal.SIGTERM)
-    if processes == 1:
-        os.execv(sys.executable, [sys.executable, *what])
-    os.environ[LAUNCHER_PID] = str(os.getpid())  # exec keeps the process id
-    command = ["--multi_gpu", "--num_machines", "1", "--main_process_port", "0", "--mixed_precision", "no"]
-    command += ["--dynamo_backend", "no", "--num_processes", str(processes)]
-    os.execv(sys.executable, [sys.executable, "-m", "accelerate.commands.launch", *command, *what])
+    _die_with_parent(int(arguments[0]), signal.SIGTERM)
+    become_launcher(int(arguments[1]), arguments[2:])
 
 
 if __name__ == "__main__":

@@ -1,22 +1,21 @@
 """The training loop. It only composes: what each part does is in the file of its name."""
 
-import json
 import time
 from collections.abc import Callable
 from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
 
+from llm_core.durable import write_json, write_text
 from llm_core.errors import ConfigError
 from llm_core.feed.batches import Batch, Feed
-from llm_core.feed.durable import write_text
 from llm_core.feed.order import Order, Source
 from llm_core.feed.shards import Shards
-from llm_core.feed.skip import SkipList
 from llm_core.model.checkpoint import load_model, save_model
 from llm_core.model.transformer import Transformer
 from llm_core.train.checkpoint import (
@@ -30,24 +29,22 @@ from llm_core.train.checkpoint import (
     write_checkpoint,
 )
 from llm_core.train.config import RunConfig
-from llm_core.train.curve import Curve, Point
-from llm_core.train.environment import Environment, apply_environment, choose_environment
+from llm_core.train.curve import Point, write_curve
+from llm_core.train.environment import Environment, choose_environment
 from llm_core.train.fingerprint import run_fingerprint
 from llm_core.train.interrupt import StopRequest, TrainingInterruptedError, listen_for_stop
-from llm_core.train.loss_module import LossModule
-from llm_core.train.metrics import Callback, Event, Silence, StepMetrics, ValidationMetrics
+from llm_core.train.loss_module import LossModule, validate
+from llm_core.train.metrics import Callback, Event, StepMetrics, ValidationMetrics
 from llm_core.train.optimisers import Optimisers
-from llm_core.train.random_state import gather_random_state, restore_random_state, seed_random_state
-from llm_core.train.recovery import Rewind, SpikeRule, TrainingDivergedError, steps_to_skip
+from llm_core.train.recovery import Rewind, TrainingDivergedError, steps_to_skip, what_is_wrong
 from llm_core.train.schedule import rate_factor
-from llm_core.train.validation import validate
 
 Save = Callable[[Transformer, Path], object]
 
 
 @dataclass(frozen=True)
-class TrainResult:
-    """What came of a run."""
+class Journal:
+    """What came of a run; ``journal.json`` in the output folder holds the same."""
 
     steps: int
     """Steps taken, skipped ones left out."""
@@ -57,8 +54,14 @@ class TrainResult:
     """Mean training loss of the last step, in nats a token."""
     validation_loss: float | None
     """Mean loss over the validation shards at the end, in nats a token."""
+    parameters: int
+    """Numbers that were trained."""
+    skipped_documents: tuple[str, ...]
+    """Declared documents, sorted."""
     skipped_steps: tuple[int, ...]
     """Steps that were skipped after the loss went wrong."""
+    rewinds: tuple[Rewind, ...]
+    """Returns to a checkpoint, in the order in which they happened."""
     environment: Environment
     """What decided the rounding."""
 
@@ -69,7 +72,7 @@ def train(
     *,
     model: Transformer | None = None,
     save: Save = save_model,
-) -> TrainResult:
+) -> Journal:
     """Train a model, or go on where a stopped run of the same configuration was.
 
     In one process it may be called anywhere; for several, each process calls it (``llm_core.train.launch``).
@@ -88,7 +91,7 @@ def train(
     threads = torch.get_num_threads()
     try:
         with torch.random.fork_rng(), listen_for_stop() as stop:
-            return Trainer(config, callback or Silence(), model, save, stop).run()
+            return Trainer(config, callback or Callback(), model, save, stop).run()
     finally:
         torch.set_num_threads(threads)
 
@@ -97,12 +100,7 @@ class Trainer:
     """One run: its parts, and where it stands."""
 
     def __init__(
-        self,
-        config: RunConfig,
-        callback: Callback,
-        model: Transformer | None,
-        save: Save,
-        stop: StopRequest,
+        self, config: RunConfig, callback: Callback, model: Transformer | None, save: Save, stop: StopRequest
     ) -> None:
         self.config, self.recipe, self.callback, self.save, self.stop = config, config.train, callback, save, stop
         self.accelerator = Accelerator(
@@ -117,24 +115,30 @@ class Trainer:
             )
         self.root = Path(config.scratch) / "checkpoints"
         self.declared = tuple(sorted(set(config.skip_documents)))
-        self.sources = [Source(Shards(source.path), source.weight) for source in config.data]
+        sources = [Source(Shards(source.path), source.weight) for source in config.data]
         self.validation = None if config.validation is None else Shards(config.validation)
         self.model, parent = self._model(model)
-        self._check_vocabulary()
+        for shards in (*(source.shards for source in sources), self.validation):
+            if shards is not None and shards.vocab_size > self.model.config.vocab_size:
+                raise ConfigError(
+                    f"{shards.folder} has token ids up to {shards.vocab_size - 1}, the model's vocab_size is"
+                    f" {self.model.config.vocab_size}; set it to {shards.vocab_size} or more"
+                )
         recipe = self.recipe
-        self.order = Order(self.sources, length=recipe.length, sequences=recipe.sequences, seed=recipe.seed)
-        self.fingerprint = run_fingerprint(config, self.model.config, self.sources, parent)
-        self.module = LossModule(self.model, self.recipe.loss_chunk).to(self.accelerator.device).train()
+        self.order = Order(sources, length=recipe.length, sequences=recipe.sequences, seed=recipe.seed)
+        self.fingerprint = run_fingerprint(config, self.model.config, sources, parent)
+        self.module = LossModule(self.model, recipe.loss_chunk).to(self.accelerator.device).train()
+        self.points: list[Point] = []
 
-    def run(self) -> TrainResult:
+    def run(self) -> Journal:
         """Go from wherever the run stands to its end."""
         self._start_or_resume()
         while self.progress.step < self.recipe.steps:
             bad = self._train_until_trouble()
             if bad is not None:
                 self._rewind(*bad)
-        if self.validation is not None and self.curve.points and self.curve.points[-1].validation_loss is None:
-            self._validate()
+        if self.validation is not None and self.points and self.points[-1].validation_loss is None:
+            self._validate(self.validation)
         if self.checkpointed_at != self.recipe.steps:
             self._checkpoint()
         return self._finish()
@@ -154,18 +158,11 @@ class Trainer:
             )
         return given, given
 
-    def _check_vocabulary(self) -> None:
-        for shards in [*(source.shards for source in self.sources), *([self.validation] if self.validation else [])]:
-            if shards.vocab_size > self.model.config.vocab_size:
-                raise ConfigError(
-                    f"{shards.folder} has token ids up to {shards.vocab_size - 1}, the model's vocab_size is"
-                    f" {self.model.config.vocab_size}; set it to {shards.vocab_size} or more"
-                )
-
     def _feed(self, skipped_steps: tuple[int, ...]) -> Feed:
         return Feed(
             self.order,
-            skip=SkipList(frozenset(self.declared), frozenset(skipped_steps)),
+            skip_documents=self.declared,
+            skip_steps=skipped_steps,
             confine_attention=self.recipe.confine_attention,
             rank=self.accelerator.process_index,
             processes=self.accelerator.num_processes,
@@ -178,14 +175,12 @@ class Trainer:
             environment = choose_environment(self.module, self.recipe, self._feed(()).batch(0), self.accelerator)
         else:
             environment = found.progress.environment
-            apply_environment(environment, self.module)
+        environment.apply(self.module)
         self.optimisers = Optimisers(self.model, self.recipe, environment.dtype)
         # Wrapped only now: measuring must not set off distributed gradients.
         self.wrapped = self.accelerator.prepare(self.module)
         if found is None:
-            seed_random_state(self.accelerator, self.recipe.seed)
             self.progress = Progress(self.fingerprint, 0, environment, self.declared)
-            self.curve, self.rule = Curve(), SpikeRule(self.recipe.spike_threshold, self.recipe.spike_window)
             self._tell("started", str(environment))
             self._checkpoint()
         else:
@@ -195,31 +190,32 @@ class Trainer:
     def _restore(self, checkpoint: Checkpoint) -> None:
         self.progress = replace(checkpoint.progress, skip_documents=self.declared)
         self.checkpointed_at = self.progress.step
+        self.points = list(checkpoint.points)
         self.model.load_state_dict(checkpoint.model)
         self.optimisers.load_state(checkpoint.optimiser)
-        restore_random_state(self.accelerator, checkpoint.random)
-        self.curve = Curve(checkpoint.curve)
-        self.rule = SpikeRule(self.recipe.spike_threshold, self.recipe.spike_window, self.progress.recent_losses)
 
     def _train_until_trouble(self) -> tuple[int, float, str] | None:
         """Take steps up to the end, or to one that went wrong: its number, its loss and what was wrong."""
-        feed = self._feed(self.progress.skipped_steps)
-        with closing(feed.batches(self.progress.step, self.recipe.steps)) as batches:
+        recipe, feed = self.recipe, self._feed(self.progress.skipped_steps)
+        with closing(feed.batches(self.progress.step, recipe.steps)) as batches:
             for batch in batches:
                 started = time.perf_counter()
                 loss, gradient_norm, must_stop = self._gradients(batch)
-                wrong = self.rule.judge(loss, gradient_norm)
+                earlier = [point.loss for point in self.points[-recipe.spike_window :]]
+                wrong = what_is_wrong(
+                    loss, gradient_norm, earlier, threshold=recipe.spike_threshold, window=recipe.spike_window
+                )
                 if wrong is not None:
                     return batch.step, loss, wrong
-                factor = rate_factor(self.recipe, batch.step)
+                factor = rate_factor(recipe, batch.step)
                 self.optimisers.step(factor)
-                self._advance(batch.step, loss, self.recipe.learning_rate * factor, gradient_norm, started)
+                self._advance(Point(batch.step, loss, recipe.learning_rate * factor, gradient_norm), started)
                 if must_stop:
                     self._checkpoint()
                     raise TrainingInterruptedError(
                         f"stopped on request after step {batch.step}; run it again to go on from {self.root}"
                     )
-        self.progress = replace(self.progress, step=self.recipe.steps)
+        self.progress = replace(self.progress, step=recipe.steps)
         return None
 
     def _gradients(self, batch: Batch) -> tuple[float, float, bool]:
@@ -228,6 +224,9 @@ class Trainer:
         Returns the loss over the whole step, the gradient's norm before clipping, and whether any process was asked
         to stop; all processes get the same three values, and so decide the same.
         """
+        # Random state (dropout) is a function of the step: nothing to save, and a resumed run draws the same.
+        randomness = np.random.SeedSequence((self.recipe.seed, batch.step, self.accelerator.process_index))
+        torch.manual_seed(int(randomness.generate_state(1)[0]))
         # Distributed gradients are averaged, so each process scales its sum back up.
         scale = self.accelerator.num_processes / max(1, batch.targets_in_step)
         parts = list(batch.to(self.accelerator.device).split(self.recipe.micro_batch or len(batch)))
@@ -244,34 +243,32 @@ class Trainer:
         loss_sum, stops = self.accelerator.reduce(total, "sum").tolist()
         return loss_sum / max(1, batch.targets_in_step), float(norm), stops > 0
 
-    def _advance(self, step: int, loss: float, rate: float, norm: float, started: float) -> None:
+    def _advance(self, point: Point, started: float) -> None:
         """Record a step that was taken, and do what is due after it."""
-        self.curve.add(Point(step, loss, rate, norm))
-        self.progress = replace(self.progress, step=step + 1)
+        self.points.append(point)
+        done, steps, every = point.step + 1, self.recipe.steps, self.recipe.validate_every
+        self.progress = replace(self.progress, step=done)
         if self.accelerator.is_main_process:
             rate_per_s = self._tokens(1) / (time.perf_counter() - started)
-            tokens = self._tokens(len(self.curve.points))
-            self.callback.on_step(StepMetrics(step, self.recipe.steps, loss, rate, norm, tokens, rate_per_s))
-        if step + 1 < self.recipe.steps:
-            every = self.recipe.validate_every
-            if self.validation is not None and every and (step + 1) % every == 0:
-                self._validate()
-            if (step + 1) % self.recipe.checkpoint_every == 0:
+            values = point.loss, point.learning_rate, point.gradient_norm
+            tokens = self._tokens(len(self.points))
+            self.callback.on_step(StepMetrics(point.step, steps, *values, tokens, rate_per_s))
+        if done < steps:
+            if self.validation is not None and every and done % every == 0:
+                self._validate(self.validation)
+            if done % self.recipe.checkpoint_every == 0:
                 self._checkpoint()
 
-    def _validate(self) -> None:
-        assert self.validation is not None
-        loss, targets = validate(self.module, self.validation, self.recipe, self.accelerator)
-        self.curve.validated(loss)
+    def _validate(self, shards: Shards) -> None:
+        loss, targets = validate(self.module, shards, self.recipe, self.accelerator)
+        self.points[-1] = replace(self.points[-1], validation_loss=loss)
         if self.accelerator.is_main_process:
             self.callback.on_validation(ValidationMetrics(self.progress.step, loss, targets))
 
     def _checkpoint(self) -> None:
-        self.progress = replace(self.progress, recent_losses=tuple(self.rule.losses))
-        random = gather_random_state(self.accelerator)
         if self.accelerator.is_main_process:
             model, optimiser = self.model.state_dict(), self.optimisers.state()
-            write_checkpoint(self.root, Checkpoint(self.progress, model, optimiser, random, self.curve.text()))
+            write_checkpoint(self.root, Checkpoint(self.progress, model, optimiser, self.points))
             keep_newest(self.root, self.recipe.keep_last)
             self._tell("checkpoint", f"of step {self.progress.step} written")
         self.checkpointed_at = self.progress.step
@@ -304,30 +301,29 @@ class Trainer:
         self.progress = replace(self.progress, skipped_steps=skipped, rewinds=rewinds)
         self._tell("rewound", f"{reason} at step {step} (loss {loss:.4g}): back to {target}, skipping {list(blamed)}")
 
-    def _finish(self) -> TrainResult:
+    def _finish(self) -> Journal:
         """Write the output folder."""
-        if not self.curve.points:
+        if not self.points:
             raise TrainingDivergedError(f"all {self.recipe.steps} steps went wrong: nothing was learned")
-        last, steps, progress = self.curve.points[-1], len(self.curve.points), self.progress
-        counts = steps, self._tokens(steps), last.loss, last.validation_loss
-        result = TrainResult(*counts, progress.skipped_steps, progress.environment)
+        journal = Journal(
+            steps=len(self.points),
+            tokens=self._tokens(len(self.points)),
+            loss=self.points[-1].loss,
+            validation_loss=self.points[-1].validation_loss,
+            parameters=sum(parameter.numel() for parameter in self.optimisers.parameters),
+            skipped_documents=self.progress.skip_documents,
+            skipped_steps=self.progress.skipped_steps,
+            rewinds=self.progress.rewinds,
+            environment=self.progress.environment,
+        )
         if self.accelerator.is_main_process:
-            journal = {
-                **dict(zip(("steps", "tokens", "loss", "validation_loss"), counts, strict=True)),
-                "parameters": sum(parameter.numel() for parameter in self.optimisers.parameters),
-                "skipped_documents": progress.skip_documents,
-                "skipped_steps": progress.skipped_steps,
-                "rewinds": [asdict(rewind) for rewind in progress.rewinds],
-                "environment": asdict(progress.environment),
-            }
             output = Path(self.config.output)
-            output.mkdir(parents=True, exist_ok=True)
-            write_text(output / "curve.csv", self.curve.text())
-            write_text(output / "journal.json", json.dumps(journal, indent=1) + "\n")
+            write_text(output / "curve.csv", write_curve(self.points))
+            write_json(output / "journal.json", asdict(journal), indent=1)
             self.save(self.model.eval(), output)
-            self._tell("finished", f"{steps} steps, in {output}")
+            self._tell("finished", f"{journal.steps} steps, in {output}")
         self.accelerator.wait_for_everyone()
-        return result
+        return journal
 
     def _tokens(self, steps: int) -> int:
         return steps * self.recipe.sequences * self.recipe.length

@@ -1,8 +1,12 @@
 """What a run tells while it lasts."""
 
 import math
+import sys
+import time
 from dataclasses import dataclass
-from typing import Protocol
+from datetime import timedelta
+
+LINE_EVERY_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -44,15 +48,15 @@ class ValidationMetrics:
 
 @dataclass(frozen=True)
 class Event:
-    """Something worth a line: started, resumed, rewound, interrupted, a checkpoint written or set aside."""
+    """Something worth a line: started, resumed, rewound, finished, or a checkpoint written."""
 
     step: int
     kind: str
     message: str
 
 
-class Callback(Protocol):
-    """Where a run's metrics go; called in the main process only, between steps."""
+class Callback:
+    """Where a run's metrics go; called in the main process only, between steps. This one does nothing."""
 
     def on_step(self, metrics: StepMetrics) -> None:
         """After each step."""
@@ -64,9 +68,32 @@ class Callback(Protocol):
         """When something happens."""
 
 
-class Silence:
-    """A callback that does nothing."""
+class ProgressLines(Callback):
+    """Metrics as lines on standard error: rate, and time left."""
 
-    def on_step(self, metrics: StepMetrics) -> None: ...
-    def on_validation(self, metrics: ValidationMetrics) -> None: ...
-    def on_event(self, event: Event) -> None: ...
+    shown = 0.0
+    rate: float | None = None
+
+    def on_step(self, metrics: StepMetrics) -> None:
+        """Show a step if the last line is old enough, or it is the last step."""
+        rate = metrics.tokens_per_second
+        self.rate = rate if self.rate is None else 0.9 * self.rate + 0.1 * rate  # single steps are uneven
+        done, left = metrics.step + 1, metrics.steps - metrics.step - 1
+        if left and time.monotonic() - self.shown < LINE_EVERY_S:
+            return
+        self.shown = time.monotonic()
+        left_s = left * metrics.tokens / done / self.rate
+        sys.stderr.write(
+            f"step {done}/{metrics.steps}  loss {metrics.loss:.4f}  lr {metrics.learning_rate:.2e}"
+            f"  |g| {metrics.gradient_norm:.2f}  {self.rate:,.0f} tokens/s  {timedelta(seconds=round(left_s))} left\n"
+        )
+
+    def on_validation(self, metrics: ValidationMetrics) -> None:
+        """Show a validation."""
+        bits = f"{metrics.bits_per_token:.4f} bits/token, {metrics.targets:,} targets"
+        sys.stderr.write(f"step {metrics.step}  validation loss {metrics.loss:.4f}  ({bits})\n")
+
+    def on_event(self, event: Event) -> None:
+        """Show all events but the frequent one."""
+        if event.kind != "checkpoint":
+            sys.stderr.write(f"{event.kind}: {event.message}\n")

@@ -1,7 +1,6 @@
 """Optimisers over a model's parameters, and their state as named tensors."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,31 +11,21 @@ from llm_core.train.config import TrainConfig
 from llm_core.train.muon import Muon
 
 
-@dataclass(frozen=True)
-class ParameterRoles:
-    """A model's trainable parameters by what they are, each name with its tensor."""
+def parameter_roles(model: nn.Module) -> dict[str, dict[str, nn.Parameter]]:
+    """Sort the trainable parameters by what they are, and then by name; frozen ones appear in no role.
 
-    matrices: dict[str, nn.Parameter]
-    """Hidden matrices."""
-    embeddings: dict[str, nn.Parameter]
-    """Token embeddings, a tied head among them."""
-    others: dict[str, nn.Parameter]
-    """An untied head, and everything that is not a matrix."""
-
-
-def parameter_roles(model: nn.Module) -> ParameterRoles:
-    """Sort the trainable parameters; frozen ones appear in no role."""
-    roles = ParameterRoles({}, {}, {})
+    The roles: ``matrices`` (hidden ones), ``embeddings`` (a tied head among them), and ``others`` (an untied head, and
+    everything that is not a matrix).
+    """
+    roles: dict[str, dict[str, nn.Parameter]] = {"matrices": {}, "embeddings": {}, "others": {}}
     tables = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
     for name, parameter in model.named_parameters():
-        if not parameter.requires_grad:
-            continue
         if id(parameter) in tables:
-            roles.embeddings[name] = parameter
-        elif parameter.ndim == 2 and not name.split(".")[-2].endswith("head"):
-            roles.matrices[name] = parameter
+            role = "embeddings"
         else:
-            roles.others[name] = parameter
+            role = "matrices" if parameter.ndim == 2 and not name.split(".")[-2].endswith("head") else "others"
+        if parameter.requires_grad:
+            roles[role][name] = parameter
     return roles
 
 
@@ -50,28 +39,26 @@ class Optimisers:
             LLMCoreError: if the model has no trainable parameter.
         """
         roles = parameter_roles(model)
-        named = {**roles.matrices, **roles.embeddings, **roles.others}
+        named = {name: parameter for role in roles.values() for name, parameter in role.items()}
         self.parameters = list(named.values())
         self._names = {id(parameter): name for name, parameter in named.items()}
         if not self.parameters:
             raise LLMCoreError("every parameter of the model is frozen: nothing to train; unfreeze some")
-        rate = config.learning_rate
-
-        def group(role: dict[str, nn.Parameter], peak: float | None, decay: float = 0.0) -> list[dict[str, Any]]:
-            peak = rate if peak is None else peak
-            return [{"params": list(role.values()), "lr": peak, "weight_decay": decay}] if role else []
-
-        hidden = group(roles.matrices, rate, config.weight_decay)
-        adamw = group(roles.embeddings, config.embedding_learning_rate)
-        adamw += group(roles.others, config.other_learning_rate)
+        groups: dict[str, dict[str, Any]] = {
+            role: {"params": list(members.values())} for role, members in roles.items() if members
+        }
+        peaks = {"embeddings": config.embedding_learning_rate, "others": config.other_learning_rate}
+        for role, group in groups.items():
+            peak = peaks.get(role)
+            group["lr"] = config.learning_rate if peak is None else peak
+            group["weight_decay"] = config.weight_decay if role == "matrices" else 0.0
+        rate, betas = config.learning_rate, (config.beta1, config.beta2)
         self._optimisers: list[torch.optim.Optimizer] = []
-        if config.optimiser == "adamw":
-            adamw += hidden
-        elif hidden:
-            self._optimisers.append(Muon(hidden, lr=rate, momentum=config.momentum, dtype=dtype))
-        if adamw:
-            betas = config.beta1, config.beta2
-            self._optimisers.append(torch.optim.AdamW(adamw, lr=rate, betas=betas, eps=config.epsilon, fused=True))
+        if config.optimiser == "muon" and "matrices" in groups:
+            self._optimisers.append(Muon([groups.pop("matrices")], lr=rate, momentum=config.momentum, dtype=dtype))
+        if groups:
+            adamw = torch.optim.AdamW(list(groups.values()), lr=rate, betas=betas, eps=config.epsilon, fused=True)
+            self._optimisers.append(adamw)
         self._groups = [group for optimiser in self._optimisers for group in optimiser.param_groups]
         self._peaks = [group["lr"] for group in self._groups]
 

@@ -1,8 +1,7 @@
 """When training goes wrong: what counts as wrong, and what is skipped."""
 
 import math
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -25,31 +24,27 @@ class Rewind:
     """Steps that are skipped from then on."""
 
 
-class SpikeRule:
-    """Judge each step by its own loss and the losses before it.
+def what_is_wrong(
+    loss: float, gradient_norm: float, earlier: Sequence[float], *, threshold: float, window: int
+) -> str | None:
+    """Judge a step by its own loss and the losses before it; None if nothing is wrong.
 
     A spike lies more than ``threshold`` robust standard deviations (1.4826 x median absolute deviation, which is the
-    standard deviation for normal noise) above the median of the last ``window`` losses. The deviation counts as at
-    least 1 % of the median: a nearly constant loss must not make noise look like a spike.
+    standard deviation for normal noise) above the median of the last ``window`` losses; before there are as many, and
+    with a threshold of 0, nothing is a spike. The deviation counts as at least 1 % of the median: a nearly constant
+    loss must not make noise look like a spike.
     """
-
-    def __init__(self, threshold: float, window: int, losses: Iterable[float] = ()) -> None:
-        self.threshold = threshold
-        self.losses = deque(losses, maxlen=window)
-
-    def judge(self, loss: float, gradient_norm: float) -> str | None:
-        """Say what is wrong with a step; None, and the loss is remembered, if nothing is."""
-        if not math.isfinite(loss):
-            return "loss is not finite"
-        if not math.isfinite(gradient_norm):
-            return "gradient is not finite"
-        if self.threshold and len(self.losses) == self.losses.maxlen:
-            middle = median(self.losses)
-            deviation = 1.4826 * median(abs(value - middle) for value in self.losses)
-            if loss > middle + self.threshold * max(deviation, 0.01 * abs(middle)):
-                return "loss spike"
-        self.losses.append(loss)
-        return None
+    if not math.isfinite(loss):
+        return "loss is not finite"
+    if not math.isfinite(gradient_norm):
+        return "gradient is not finite"
+    if threshold and len(earlier) >= window:
+        recent = earlier[-window:]
+        middle = median(recent)
+        deviation = 1.4826 * median(abs(value - middle) for value in recent)
+        if loss > middle + threshold * max(deviation, 0.01 * abs(middle)):
+            return "loss spike"
+    return None
 
 
 def steps_to_skip(step: int) -> tuple[int, ...]:

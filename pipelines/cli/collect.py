@@ -2,9 +2,9 @@
 
 import argparse
 import json
+from typing import Any
 
 from pipelines.cli.options import add_home, site_of
-from resources.artifact import Artifact
 from resources.collection import pin, plan_collection, remove_artifacts, unpin
 from resources.errors import LakeError
 from resources.journal import journals
@@ -30,23 +30,20 @@ def run(options: argparse.Namespace) -> int:
         pin(lake, options.pin)
     if options.unpin:
         unpin(lake, options.unpin)
-    found = plan_collection(lake, [journal.read() for journal in journals(lake.store)], keep_last=options.keep_last)
-    sizes = {artifact.fingerprint: _size_bytes(lake, artifact) for artifact in found.remove}
-    if options.remove:
-        remove_artifacts(lake, found.remove)
-    rows = [
-        {"stage": a.stage, "partition": a.partition, "fingerprint": a.fingerprint, "size_bytes": sizes[a.fingerprint]}
-        for a in found.remove
+    states = [journal.read() for journal in journals(lake.store)]
+    needless, kept = plan_collection(lake, states, keep_last=options.keep_last)
+    rows: list[dict[str, Any]] = [
+        {"stage": a.stage, "partition": a.partition, "fingerprint": a.fingerprint, "size_bytes": lake.size_bytes(a)}
+        for a in needless
     ]
+    if options.remove:
+        remove_artifacts(lake, needless)
     if options.json:
-        print(json.dumps({"removed" if options.remove else "would_remove": rows, "kept": len(found.keep)}))
+        print(json.dumps({"removed" if options.remove else "would_remove": rows, "kept": len(kept)}))
         return 0
     for row in rows:
         print(f"{row['stage']} {row['partition']} {row['fingerprint']}: {row['size_bytes']:,} bytes")
+    size_bytes = sum(row["size_bytes"] for row in rows)
     verb = "removed" if options.remove else "would go (--remove does it)"
-    print(f"{len(rows)} artifacts, {sum(sizes.values()):,} bytes {verb}; {len(found.keep)} stay")
+    print(f"{len(rows)} artifacts, {size_bytes:,} bytes {verb}; {len(kept)} stay")
     return 0
-
-
-def _size_bytes(lake: Lake, artifact: Artifact) -> int:
-    return sum(int(file["size"]) for file in lake.manifest(artifact)["files"])

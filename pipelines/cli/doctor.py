@@ -6,24 +6,17 @@ import os
 import platform
 import shutil
 import sys
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from pipelines.cli.options import add_home, site_of
 
-PACKAGES = (
-    "dagster",
-    "mlflow",
-    "torch",
-    "accelerate",
-    "transformers",
-    "peft",
-    "datatrove",
-    "pyarrow",
-    "pandas",
-    "scrapy",
-)
+PACKAGES = ("dagster", "mlflow", "torch", "accelerate", "transformers", "peft", "datatrove", "pyarrow", "scrapy")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "neon", "asimd", "bf16")
 LOW_DISK_GIB = 5
 
@@ -48,24 +41,16 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _machine() -> dict[str, Any]:
-    import psutil
-
-    flags: set[str] = set()
-    if Path("/proc/cpuinfo").exists():
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith(("flags", "Features")):
-                flags = set(line.split(":")[1].split())
-                break
+    about = Path("/proc/cpuinfo")
+    lines = about.read_text().splitlines() if about.exists() else []
+    flags = next((line.split() for line in lines if line.startswith(("flags", "Features"))), [])
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "cores": os.cpu_count(),
         "instructions": [name for name in INSTRUCTIONS if name in flags],
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "chromium": shutil.which("chromium")
-        or shutil.which("chromium-browser")
-        or shutil.which("google-chrome")
-        or "none",
+        "chromium": next(filter(None, map(shutil.which, BROWSERS)), "none"),
     }
 
 
@@ -100,25 +85,18 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _warnings(machine: dict[str, Any]) -> list[str]:
-    found = []
+def _warnings(machine: dict[str, Any]) -> Iterator[str]:
     if machine["bf16_gflops"] < machine["fp32_gflops"]:
-        found.append("bf16 matrix products are slower than fp32 here: training chooses fp32 by itself")
+        yield "bf16 matrix products are slower than fp32 here: training chooses fp32 by itself"
     if machine["gpu"] == ["none"]:
-        found.append(
-            "no GPU: the demo's model (3 M parameters) is the size for this machine; `--profile gpu` would take days"
-        )
+        yield "no GPU: the demo's model (3 M parameters) is the size for this machine; `--profile gpu` would take days"
     if machine["chromium"] == "none":
-        found.append("no Chromium: browser tests are skipped (Debian: apt install chromium)")
+        yield "no Chromium: browser tests are skipped (Debian: apt install chromium)"
     if machine["disk_free_gib"] < LOW_DISK_GIB:
-        found.append(
-            f"only {machine['disk_free_gib']} GiB free: the demo takes about 3; `tidemill collect` shows what can go"
-        )
-    missing = [name for name, found_version in machine["versions"].items() if found_version == "missing"]
+        free = machine["disk_free_gib"]
+        yield f"only {free} GiB free: the demo takes about 3; `tidemill collect` shows what can go"
+    missing = [name for name, found in machine["versions"].items() if found == "missing"]
     if missing:
-        found.append(f"not installed: {', '.join(missing)}; run `make install`")
+        yield f"not installed: {', '.join(missing)}; run `make install`"
     if sys.dont_write_bytecode:
-        found.append(
-            "PYTHONDONTWRITEBYTECODE is set: starts are slow unless bytecode was compiled (`make install` does it)"
-        )
-    return found
+        yield "PYTHONDONTWRITEBYTECODE is set: starts are slow unless bytecode was compiled (`make install` does it)"

@@ -32,11 +32,7 @@ def run(options: argparse.Namespace) -> int:
         tokenizer_file=folder / "tokenizer.json",
         chat_template=(folder / "chat_template.jinja").read_text(encoding="utf-8"),
     )
-    answer = {
-        "model": model.name,
-        "version": model.version,
-        "fingerprint": model.checkpoint.fingerprint,
-        "folder": str(options.folder),
-    }
+    answer = {"model": model.name, "version": model.version, "fingerprint": model.checkpoint.fingerprint}
+    answer["folder"] = str(options.folder)
     print(json.dumps(answer) if options.json else f"{model.name} version {model.version} is in {options.folder}")
     return 0

@@ -17,12 +17,9 @@ def run(options: argparse.Namespace) -> int:
     workplace = site.workplace(spec_of(options, site).model_name)
     entry = workplace.journal.roll_back(options.reason)
     workplace.tracking.follow(workplace.journal.read(), workplace.lake)
+    champion = {"name": workplace.journal.model, "version": entry.version}
     if options.json:
-        print(
-            json.dumps(
-                {"champion": {"name": workplace.journal.model, "version": entry.version}, "reason": entry.reason}
-            )
-        )
+        print(json.dumps({"champion": champion, "reason": entry.reason}))
     else:
-        print(f"champion is version {entry.version} of {workplace.journal.model} again; servers follow within seconds")
+        print(f"champion is version {entry.version} of {champion['name']} again; servers follow within seconds")
     return 0

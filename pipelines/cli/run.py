@@ -6,6 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from assets.stage import Lineage, Stage
 from pipelines.cli.options import add_home, add_profile, site_of
@@ -39,14 +40,15 @@ def run(options: argparse.Namespace) -> int:
     settings.remember(site.home)
     lineage = lineage_of(spec)
     stages = select(lineage, options.select)
-    snapshots = choose_snapshots(lineage, options.snapshot, site.workplace(lineage.model).journal)
+    journal = site.workplace(lineage.model).journal
+    snapshots = choose_snapshots(lineage, options.snapshot, journal)
     with ProgressDisplay() as display:
         made = execute(lineage, spec, site, stages, snapshots, display)
-    answer = summary(made, Journal(site.workplace(lineage.model).lake.store, lineage.model), time.monotonic() - started)
+    answer = summary(made, journal, time.monotonic() - started)
     if options.json:
         print(json.dumps(answer))
     else:
-        _tell(made, answer)
+        _tell(answer)
     return 0
 
 
@@ -59,28 +61,20 @@ def select(lineage: Lineage, selection: str | None) -> list[Stage]:
     if selection is None:
         return list(lineage.stages)
     chosen: set[str] = set()
-    for word in selection.split(","):
-        name = word.strip().strip("+")
+    for word in map(str.strip, selection.split(",")):
+        name = word.strip("+")
         if name not in {stage.name for stage in lineage.stages}:
-            raise SpecError(
-                f"--select {name}: there is no such asset; there are {', '.join(s.name for s in lineage.stages)}"
-            )
-        chosen.add(name)
-        if word.strip().startswith("+"):
-            chosen |= _reached(lineage, name, upstream=True)
-        if word.strip().endswith("+"):
-            chosen |= _reached(lineage, name, upstream=False)
+            known = ", ".join(stage.name for stage in lineage.stages)
+            raise SpecError(f"--select {name}: there is no such asset; there are {known}")
+        needed, fed = {name}, {name}
+        if word.startswith("+"):
+            for stage in reversed(lineage.stages):
+                needed.update(stage.inputs if stage.name in needed else ())
+        if word.endswith("+"):
+            for stage in lineage.stages:
+                fed.update({stage.name} if fed & set(stage.inputs) else ())
+        chosen |= needed | fed
     return [stage for stage in lineage.stages if stage.name in chosen]
-
-
-def _reached(lineage: Lineage, name: str, *, upstream: bool) -> set[str]:
-    edges = [(parent, stage.name) for stage in lineage.stages for parent in stage.inputs if parent != stage.name]
-    reached: set[str] = set()
-    front = {name}
-    while front:
-        front = {(a if upstream else b) for a, b in edges if (b if upstream else a) in front} - reached
-        reached |= front
-    return reached
 
 
 def choose_snapshots(lineage: Lineage, wanted: str, journal: Journal) -> Sequence[str]:
@@ -103,39 +97,33 @@ def choose_snapshots(lineage: Lineage, wanted: str, journal: Journal) -> Sequenc
     return [wanted]
 
 
-def summary(made: Made, journal: Journal, seconds: float) -> dict[str, object]:
+def summary(made: Made, journal: Journal, seconds: float) -> dict[str, Any]:
     """What `--json` prints."""
     champion = journal.read().champion
-    return {
-        "artifacts": [
-            {
-                "stage": name,
-                "partition": partition,
-                "fingerprint": artifact.fingerprint,
-                "digest": artifact.digest,
-                "cached": (name, partition) in made.cached,
-                "uri": artifact.uri,
-            }
-            for (name, partition), artifact in made.known.items()
-        ],
-        "champion": {"name": journal.model, "version": champion.version} if champion else None,
-        "seconds": round(seconds, 2),
-    }
+    artifacts = [
+        {
+            "stage": name,
+            "partition": partition,
+            "fingerprint": artifact.fingerprint,
+            "digest": artifact.digest,
+            "cached": (name, partition) in made.cached,
+            "uri": artifact.uri,
+        }
+        for (name, partition), artifact in made.known.items()
+    ]
+    named = {"name": journal.model, "version": champion.version} if champion else None
+    return {"artifacts": artifacts, "champion": named, "seconds": round(seconds, 2)}
 
 
-def _tell(made: Made, answer: dict[str, object]) -> None:
+def _tell(answer: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table("asset", "snapshot", "fingerprint", "", box=None, header_style="bold")
-    for key, artifact in made.known.items():
-        table.add_row(key[0], key[1], artifact.fingerprint[:12], "cached" if key in made.cached else "made")
+    for row in answer["artifacts"]:
+        table.add_row(row["stage"], row["partition"], row["fingerprint"][:12], "cached" if row["cached"] else "made")
     console = Console()
     console.print(table)
     champion = answer["champion"]
-    told = (
-        f"champion: {champion['name']} version {champion['version']}"
-        if isinstance(champion, dict)
-        else "no champion yet"
-    )
+    told = f"champion: {champion['name']} version {champion['version']}" if champion else "no champion yet"
     console.print(f"{told}; {answer['seconds']} s. Next: `tidemill report`, `tidemill ui`, `tidemill serve`.")

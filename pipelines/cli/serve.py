@@ -23,9 +23,8 @@ def run(options: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     site = site_of(options)
     spec = spec_of(options, site)
-    from llm_core.serve.app import create_app
+    from llm_core.serve.app import create_app, run_server
     from llm_core.serve.config import ServeConfig
-    from llm_core.serve.server import run_server
     from pipelines.model_source import RegistrySource
 
     workplace = site.workplace(spec.model_name)
@@ -35,5 +34,5 @@ def run(options: argparse.Namespace) -> int:
 
     log = open_request_log(spec.monitor, site.requests(spec.model_name))
     limits = dataclasses.replace(ServeConfig(), poll_interval_s=options.poll)
-    run_server(create_app(source, limits=limits, log=log), options.host, options.port)
+    run_server(create_app(source.current, limits=limits, log=log), options.host, options.port)
     return 0

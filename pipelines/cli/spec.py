@@ -17,15 +17,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     loaded = settings_of(options, site_of(options)).load()
+    values = loaded.spec.model_dump(mode="json")
+    leaves = {path: (value, loaded.settings.source(path)) for path, value in _leaves(values, ())}
     if options.json:
-        origins = {
-            ".".join(path): loaded.settings.source(path) for path, _ in _leaves(loaded.spec.model_dump(mode="json"), ())
-        }
-        print(json.dumps({"spec": loaded.spec.model_dump(mode="json"), "origins": origins}))
+        origins = {".".join(path): source for path, (_, source) in leaves.items()}
+        print(json.dumps({"spec": values, "origins": origins}))
         return 0
-    for path, value in _leaves(loaded.spec.model_dump(mode="json"), ()):
+    for path, (value, source) in leaves.items():
         line = f"{'.'.join(path)}: {json.dumps(value, ensure_ascii=False)}"
-        print(f"{line:<60}  # {loaded.settings.source(path)}")
+        print(f"{line:<60}  # {source}")
         if options.describe:
             print(f"    {_description(loaded.spec, path)}")
     return 0
@@ -40,9 +40,9 @@ def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...]
 
 
 def _description(settings: Any, path: tuple[str, ...]) -> str:
-    for name in path[:-1]:
-        inner = getattr(settings, name, None)
-        if inner is None or isinstance(inner, Mapping | list | tuple):
-            return field_descriptions(type(settings)).get(name, "")
-        settings = inner
-    return field_descriptions(type(settings)).get(path[-1], "")
+    """What a value means; inside a map or list, what that means."""
+    name, *deeper = path
+    inner = getattr(settings, name)
+    if deeper and inner is not None and not isinstance(inner, Mapping | list | tuple):
+        return _description(inner, tuple(deeper))
+    return field_descriptions(type(settings)).get(name, "")

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from pathlib import Path
 from typing import Any
 
 from pipelines.cli.options import add_home, add_profile, site_of, spec_of
@@ -34,8 +35,8 @@ def run(options: argparse.Namespace) -> int:
     }
     if options.json:
         print(json.dumps(answer))
-        return 0
-    _tell(answer)
+    else:
+        _tell(answer)
     return 0
 
 
@@ -47,32 +48,23 @@ def _named(model: str, entry: Entry | None) -> dict[str, Any] | None:
 
 def _drift(lake: Lake) -> dict[str, Any] | None:
     """The newest drift report, as its counts tell it; None before the first closed window."""
-    reports = sorted(lake.artifacts("drift_report"), key=lambda artifact: artifact.partition or "")
-    return {"window": reports[-1].partition, **reports[-1].stats} if reports else None
+    newest = max(lake.artifacts("drift_report"), key=lambda artifact: artifact.partition or "", default=None)
+    return {"window": newest.partition, **newest.stats} if newest else None
 
 
-def _last_runs(home: Any) -> list[dict[str, str]]:
+def _last_runs(home: Path) -> list[dict[str, str]]:
     if not (home / "dagster").exists():
         return []
     with open_instance(home) as instance:
-        runs = instance.get_runs(limit=LAST_RUNS)
-        return [
-            {
-                "run": r.run_id,
-                "job": r.job_name,
-                "snapshot": r.tags.get("dagster/partition", ""),
-                "status": r.status.value,
-            }
-            for r in runs
-        ]
+        runs = [(run, run.tags.get("dagster/partition", "")) for run in instance.get_runs(limit=LAST_RUNS)]
+    return [{"run": r.run_id, "job": r.job_name, "snapshot": date, "status": r.status.value} for r, date in runs]
 
 
 def _sizes(lake: Lake) -> dict[str, int]:
     """Bytes of the committed artifacts of each stage."""
     sizes: dict[str, int] = {}
     for artifact in lake.artifacts():
-        size = sum(int(file["size"]) for file in lake.manifest(artifact)["files"])
-        sizes[artifact.stage] = sizes.get(artifact.stage, 0) + size
+        sizes[artifact.stage] = sizes.get(artifact.stage, 0) + lake.size_bytes(artifact)
     return sizes
 
 
@@ -80,17 +72,11 @@ def _tell(answer: dict[str, Any]) -> None:
     print(f"home        {answer['home']} (profile {answer['profile']})")
     for alias in ("champion", "challenger"):
         entry = answer[alias]
-        print(
-            f"{alias:<11} {entry['name']} version {entry['version']}, {entry['snapshot']}"
-            if entry
-            else f"{alias:<11} none"
-        )
+        told = f"{entry['name']} version {entry['version']}, {entry['snapshot']}" if entry else "none"
+        print(f"{alias:<11} {told}")
     drift = answer["drift"]
-    print(
-        f"drift       window {drift['window']}: {'alarm' if drift.get('alarm') else 'no alarm'}"
-        if drift
-        else "drift       no window yet"
-    )
+    alarm = "alarm" if drift and drift.get("alarm") else "no alarm"
+    print(f"drift       window {drift['window']}: {alarm}" if drift else "drift       no window yet")
     print(f"lake        {sum(answer['sizes'].values()) / 2**20:,.1f} MiB in {len(answer['sizes'])} stages")
     for run in answer["runs"]:
         print(f"run         {run['run'][:8]} {run['job']} {run['snapshot']} {run['status']}")

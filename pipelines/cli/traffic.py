@@ -31,11 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    _check(options)
+    if not 0 <= options.shift <= 1:
+        raise SpecError(f"--shift {options.shift}: give a share from 0 to 1")
+    if options.rate <= 0 or options.count < 1:
+        raise SpecError(f"--rate {options.rate} --count {options.count}: both must be above 0")
     site = site_of(options)
     model = spec_of(options, site).model_name
-    from pipelines.replay import Replayed, replay
-    from pipelines.traffic import pools
+    from pipelines.traffic import Replayed, pools, replay
 
     asked = pools(site.workplace(model).lake, model, options.subject or [SUBJECT], options.seed)
     with ProgressDisplay() as display:
@@ -56,24 +58,13 @@ def run(options: argparse.Namespace) -> int:
         "failed": replayed.failed,
         "failures": dict(replayed.failures),
         "versions": replayed.versions,
-        "latency_s": {name: _rounded(replayed.latency_s(share)) for name, share in (("p50", 0.5), ("p95", 0.95))},
+        "latency_s": {"p50": replayed.latency_s(0.5), "p95": replayed.latency_s(0.95)},
     }
     if options.json:
         print(json.dumps(answer))
     else:
-        latency = answer["latency_s"]
-        print(f"{replayed.answered} answered, {replayed.failed} failed; seconds to an answer: {latency}")
+        latencies = f"p50 {replayed.latency_s(0.5) or 0:.3f} s, p95 {replayed.latency_s(0.95) or 0:.3f} s"
+        print(f"{replayed.answered} answered, {replayed.failed} failed; {latencies} to an answer")
         for reason, times in replayed.failures.most_common():
             print(f"  {times} x {reason}")
     return 1 if replayed.failed else 0
-
-
-def _check(options: argparse.Namespace) -> None:
-    if not 0 <= options.shift <= 1:
-        raise SpecError(f"--shift {options.shift}: give a share from 0 to 1")
-    if options.rate <= 0 or options.count < 1:
-        raise SpecError(f"--rate {options.rate} --count {options.count}: both must be above 0")
-
-
-def _rounded(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 4)

@@ -5,7 +5,7 @@ import logging
 import sys
 
 from pipelines.cli.options import add_home, add_profile, settings_of, site_of
-from pipelines.services import Services, free_port
+from pipelines.services import Services
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,12 +24,7 @@ def run(options: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     site = site_of(options)
     with Services(site, settings_of(options, site)) as services:
-        dagster_port = options.dagster_port or free_port()
-        mlflow_port = options.mlflow_port or free_port()
-        services.start_dagster(dagster_port)
-        services.start_mlflow(mlflow_port)
-        print(
-            f"Dagster  http://127.0.0.1:{dagster_port}\nMLflow   http://127.0.0.1:{mlflow_port}\nCtrl-C ends both.",
-            flush=True,
-        )
+        dagster = services.start_dagster(options.dagster_port)
+        mlflow = services.start_mlflow(options.mlflow_port)
+        print(f"Dagster  {dagster}\nMLflow   {mlflow}\nCtrl-C ends both.", flush=True)
         return services.wait()

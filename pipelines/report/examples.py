@@ -1,6 +1,7 @@
 """Examples of what was dropped, each beside a page that was kept, drawn by id so that the same lake shows the same."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +12,6 @@ from assets.documents import DOCUMENT_SCHEMA, Document, Dropped, read_dropped, s
 from assets.pii import PII_KINDS, mask_pii
 from assets.split import host_of
 from assets.stage import Known
-from pipelines.report.story import Example, Page
 from resources.lake import Lake
 
 SHOWN_CHARACTERS = 420
@@ -19,7 +19,24 @@ SOURCES = {"deduped": "extracted", "cleaned": "deduped", "quality_filtered": "cl
 """Stages that drop documents, and the stage that has the text which each of them saw."""
 
 
-def find_examples(known: Known, lake: Lake, snapshots: Iterable[str]) -> tuple[Example, ...]:
+@dataclass(frozen=True)
+class Example:
+    """A dropped document as the stage saw it, beside a kept one; both shortened, personal data masked.
+
+    `is_twin` says that the kept one is what the dropped one is a copy of; otherwise it is a page
+    that passed the same stage, or None where the stage kept nothing.
+    """
+
+    stage: str
+    snapshot: str
+    reason: str
+    score: float | None
+    dropped: Document
+    kept: Document | None
+    is_twin: bool
+
+
+def find_examples(known: Known, lake: Lake, snapshots: Iterable[str]) -> list[Example]:
     """For each stage and reason the first dropped document by id, at the first snapshot that has one.
 
     Personal data is masked: before `cleaned`, texts still hold it.
@@ -30,8 +47,7 @@ def find_examples(known: Known, lake: Lake, snapshots: Iterable[str]) -> tuple[E
             if (stage, snapshot) in known and (source, snapshot) in known:
                 for example in _of_stage(known, lake, stage, snapshot):
                     found.setdefault((stage, example.reason), example)
-    order = list(SOURCES)
-    return tuple(sorted(found.values(), key=lambda example: order.index(example.stage)))
+    return sorted(found.values(), key=lambda example: list(SOURCES).index(example.stage))
 
 
 def _of_stage(known: Known, lake: Lake, stage: str, snapshot: str) -> Iterator[Example]:
@@ -47,8 +63,8 @@ def _of_stage(known: Known, lake: Lake, stage: str, snapshot: str) -> Iterator[E
             snapshot=snapshot,
             reason=drop.reason,
             score=drop.score,
-            dropped=_page(texts[drop.id]),
-            kept=_page(kept) if kept else None,
+            dropped=_shown(texts[drop.id]),
+            kept=_shown(kept) if kept else None,
             is_twin=drop.id in twins,
         )
 
@@ -74,7 +90,7 @@ def _twins(known: Known, lake: Lake, folder: Path, ids: Collection[str]) -> dict
 
 
 def _kept_beside(folder: Path, drops: Sequence[Dropped]) -> dict[str, Document]:
-    """For each drop a kept document of its host, of any host where that kept none; each another while there are."""
+    """For each drop a kept document of its host, or else of any: a different one for each where there are enough."""
     ids: dict[str, list[str]] = {host: [] for host in ("", *(host_of(drop.url) for drop in drops))}
     for path in shard_names(folder):
         table = pq.read_table(path, columns=["id", "url"])
@@ -82,11 +98,10 @@ def _kept_beside(folder: Path, drops: Sequence[Dropped]) -> dict[str, Document]:
             for host in {"", host_of(url)} & set(ids):
                 ids[host] = sorted([*ids[host], key])[: len(drops)]
     chosen: dict[str, str] = {}
-    for drop in drops:
+    for place, drop in enumerate(drops):
         candidates = ids[host_of(drop.url)] or ids[""]
-        fresh = [key for key in candidates if key not in chosen.values()]
         if candidates:
-            chosen[drop.id] = (fresh or candidates)[0]
+            chosen[drop.id] = candidates[place % len(candidates)]
     documents = _documents(folder, set(chosen.values()))
     return {drop: documents[key] for drop, key in chosen.items()}
 
@@ -103,12 +118,9 @@ def _is_one_of(ids: Collection[str]) -> pc.Expression:
     return pc.field("id").isin(pa.array(list(ids), pa.string()))  # typed, or an empty list matches no column
 
 
-def _page(document: Document) -> Page:
+def _shown(document: Document) -> Document:
     # Masked before it is cut: a cut through a number would leave half of it unseen by the mask.
     title, text = (mask_pii(part, PII_KINDS).text.strip() for part in (document.title, document.text))
-    return Page(document.url, title, shortened(text, SHOWN_CHARACTERS))
-
-
-def shortened(text: str, characters: int) -> str:
-    """The text's beginning, with an ellipsis where something was left out."""
-    return text if len(text) <= characters else text[:characters].rstrip() + " …"
+    if len(text) > SHOWN_CHARACTERS:
+        text = text[:SHOWN_CHARACTERS].rstrip() + " …"
+    return replace(document, title=title, text=text)

@@ -1,42 +1,36 @@
 """The report's figures: each part of the story as a chart."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from assets.evaluate.gate import Comparison, Verdict
+from assets.evaluate.report import CHAMPION, UNIGRAM, Figure, Report
+from assets.monitor.changes import Share
+from assets.monitor.report import Histogram
 from pipelines.report import charts, words
-from pipelines.report.charts import Mark, Part, Row, Stack
-from pipelines.report.story import Cost, Evaluation, Judgement, Sample, StageCount, Training
-
-if TYPE_CHECKING:
-    from assets.evaluate.gate import Comparison
-    from assets.evaluate.report import Figure, ModelResult
-    from assets.monitor.changes import Share
+from pipelines.report.charts import TONES, Mark, Points, Row
+from pipelines.report.story import Cost
+from resources.artifact import Artifact
 
 NORMAL_95 = 1.96
 DOMAINS_SHOWN = 12
 SHARES_SHOWN = 8
-TONES = ("accent", "second", "third", "muted")
+LESS_IS_BETTER = "bits per byte, less is better"
 
 
-def funnel_chart(counts: list[StageCount]) -> Markup:
+def funnel(stages: list[Artifact]) -> Markup:
     """What entered each stage: kept, then dropped by reason."""
-    return charts.stacks(
-        [
-            Stack(
-                words.stage(count.stage),
-                [
-                    Part(f"kept: {count.kept:,}", count.kept, "accent"),
-                    *(Part(f"{words.reason(name)}: {n:,}", n, "dropped") for name, n in by_size(count.dropped)),
-                ],
-                f"{count.kept:,} of {count.entered:,}",
-            )
-            for count in counts
+    rows = []
+    for stage in stages:
+        kept = int(stage.stats["kept"])
+        dropped = [
+            Mark(count, tone="dropped", name=f"{words.reason(name)}: {count:,}")
+            for name, count in by_size(stage.stats["dropped"])
         ]
-    )
+        marks = [Mark(kept, name=f"kept: {kept:,}"), *dropped]
+        rows.append(Row(words.stage(stage.stage), marks, f"{kept:,} of {stage.stats['entered']:,}"))
+    return charts.bars(rows)
 
 
 def by_size(dropped: Mapping[str, int]) -> list[tuple[str, int]]:
@@ -44,178 +38,131 @@ def by_size(dropped: Mapping[str, int]) -> list[tuple[str, int]]:
     return sorted(dropped.items(), key=lambda item: (-item[1], item[0]))
 
 
-def loss_chart(training: Training) -> Markup:
+def losses(curves: Mapping[str, Points]) -> Markup:
     """Training loss by step, and validation loss where it was measured."""
-    series = {
-        "training loss": training.curves.get("loss", ()),
-        "validation loss": training.curves.get("validation_loss", ()),
-    }
+    series = {"training loss": curves.get("loss", ()), "validation loss": curves.get("validation_loss", ())}
     return charts.curves(series, x="step", y="nats per token")
 
 
-def models_chart(evaluation: Evaluation) -> Markup:
+def models(report: Report) -> Markup:
     """Every model's bits per byte over all held-out documents."""
-    report = evaluation.report
     rows = []
     for name, result in sorted(report.models.items(), key=lambda item: item[1].overall.bits_per_byte):
-        figure, tone = result.overall, _tone(evaluation, name)
+        figure, tone = result.overall, _tone(report, name)
         error = "" if figure.standard_error is None else f" ± {NORMAL_95 * figure.standard_error:.2f}"
-        rows.append(
-            Row(
-                words.model(name),
-                [_mark(figure, tone, name)],
-                f"{figure.bits_per_byte:.2f}{error}",
-                _role(evaluation, name),
-            )
-        )
-    return charts.bars(rows, unit="bits per byte, less is better")
+        note = {"accent": "the candidate", "muted": "baseline"}.get(tone, "")
+        rows.append(Row(words.stage(name), [_mark(figure, tone, name)], f"{figure.bits_per_byte:.2f}{error}", note))
+    return charts.bars(rows, unit=LESS_IS_BETTER)
 
 
-def domains_chart(evaluation: Evaluation, rest: bool = False) -> Markup:
+def domains(report: Report, rest: bool = False) -> Markup:
     """Candidate, champion and baselines on each domain, the largest domains first; `rest` gives the others."""
-    models = evaluation.report.models
-    domains = models[evaluation.report.candidate_name].domains
-    order = sorted(domains, key=lambda name: (-domains[name].documents, name))
+    own = report.models[report.candidate_name].domains
+    order = sorted(own, key=lambda name: (-own[name].documents, name))
     rows = [
         Row(
             domain,
-            [_mark(models[name].domains[domain], tone, name) for name, tone in compared(evaluation)],
-            f"{domains[domain].bits_per_byte:.2f}",
-            words.count(domains[domain].documents, "document"),
+            [_mark(report.models[name].domains[domain], tone, name) for name, tone in compared(report)],
+            f"{own[domain].bits_per_byte:.2f}",
+            words.count(own[domain].documents, "document"),
         )
         for domain in (order[DOMAINS_SHOWN:] if rest else order[:DOMAINS_SHOWN])
     ]
-    return charts.intervals(rows, unit="bits per byte, less is better") if rows else Markup("")
+    return charts.intervals(rows, unit=LESS_IS_BETTER) if rows else Markup("")
 
 
-def compared(evaluation: Evaluation) -> list[tuple[str, str]]:
+def compared(report: Report) -> list[tuple[str, str]]:
     """The models that the domains are shown for, each with its colour."""
-    report = evaluation.report
-    named = (report.candidate_name, "champion", report.kneser_ney, "unigram")
+    named = (report.candidate_name, CHAMPION, report.kneser_ney, UNIGRAM)
     return [(name, tone) for name, tone in zip(named, TONES, strict=True) if name in report.models]
 
 
-def completions_chart(evaluation: Evaluation) -> Markup:
+def completions(report: Report) -> Markup:
     """The share of signatures that each model completed rightly, with Wilson's interval, beside chance."""
+    done = {name: result.completion for name, result in report.models.items() if result.completion}
     rows = [
         Row(
-            words.model(name),
-            [Mark(done.accuracy, done.low, done.high, _tone(evaluation, name), name)],
-            f"{done.accuracy:.0%}",
-            f"{done.correct} of {done.items}",
+            words.stage(name),
+            [Mark(score.accuracy, score.low, score.high, _tone(report, name), name)],
+            f"{score.accuracy:.0%}",
+            f"{score.correct} of {score.items}",
         )
-        for name, done in ((name, result.completion) for name, result in _ranked(evaluation.report.models))
-        if done is not None
+        for name, score in sorted(done.items(), key=lambda item: -item[1].accuracy)
     ]
-    chance = evaluation.report.chance
-    return (
-        charts.bars(rows, unit="share answered rightly", line=(chance, f"chance, {chance:.0%}")) if rows else Markup("")
-    )
-
-
-def _ranked(models: Mapping[str, ModelResult]) -> list[tuple[str, ModelResult]]:
-    return sorted(models.items(), key=lambda item: -(item[1].completion.accuracy if item[1].completion else 0.0))
+    line = (report.chance, f"chance, {report.chance:.0%}")
+    return charts.bars(rows, unit="share answered rightly", line=line) if rows else Markup("")
 
 
 def _mark(figure: Figure, tone: str, name: str) -> Mark:
+    value = figure.bits_per_byte
     if figure.standard_error is None:
-        return Mark(figure.bits_per_byte, tone=tone, name=words.model(name))
+        return Mark(value, tone=tone, name=words.stage(name))
     room = NORMAL_95 * figure.standard_error
-    return Mark(figure.bits_per_byte, figure.bits_per_byte - room, figure.bits_per_byte + room, tone, words.model(name))
+    return Mark(value, value - room, value + room, tone, words.stage(name))
 
 
-def _tone(evaluation: Evaluation, name: str) -> str:
-    baselines = ("unigram", evaluation.report.kneser_ney)
-    return "accent" if name == evaluation.report.candidate_name else "muted" if name in baselines else "second"
+def _tone(report: Report, name: str) -> str:
+    if name == report.candidate_name:
+        return "accent"
+    return "muted" if name in (UNIGRAM, report.kneser_ney) else "second"
 
 
-def _role(evaluation: Evaluation, name: str) -> str:
-    if name == evaluation.report.candidate_name:
-        return "the candidate"
-    return "baseline" if name in ("unigram", evaluation.report.kneser_ney) else ""
-
-
-def samples_by_model(evaluation: Evaluation) -> dict[str, list[Sample]]:
-    """What the models wrote, the candidate's first."""
-    groups: dict[str, list[Sample]] = {evaluation.report.candidate_name: []}
-    for sample in evaluation.samples:
-        groups.setdefault(sample.model, []).append(sample)
-    return {name: samples for name, samples in groups.items() if samples}
-
-
-def gains_chart(judgement: Judgement) -> Markup:
+def gains(verdict: Verdict) -> Markup:
     """The candidate's gains with their intervals: overall, over the n-gram model, and by domain."""
-    verdict = judgement.verdict
 
-    def row(label: str, gain: Comparison, tone: str, note: str) -> Row:
-        return Row(label, [Mark(gain.better_by, gain.low, gain.high, tone, label)], f"{gain.better_by:+.3f}", note)
-
-    def told(gain: Comparison) -> str:
-        return words.count(gain.units, gain.unit)
+    def row(label: str, gain: Comparison, tone: str, finding: str = "") -> Row:
+        mark = Mark(gain.better_by, gain.low, gain.high, tone, label)
+        return Row(label, [mark], f"{gain.better_by:+.3f}", words.count(gain.units, gain.unit) + finding)
 
     tones = {"within": "good", "worse": "dropped", "unclear": "second"}
     rows = [
-        row(
-            f"Over the {words.model(verdict.comparison.against).lower()}",
-            verdict.comparison,
-            "accent",
-            told(verdict.comparison),
-        ),
-        row(
-            f"Over the {words.model(verdict.kneser_ney.against)}", verdict.kneser_ney, "muted", told(verdict.kneser_ney)
-        ),
+        row(f"Over the {words.stage(verdict.comparison.against).lower()}", verdict.comparison, "accent"),
+        row(f"Over the {words.stage(verdict.kneser_ney.against)}", verdict.kneser_ney, "muted"),
         *(
-            row(d.domain, d.comparison, tones[d.finding], f"{told(d.comparison)}, {words.FINDINGS[d.finding]}")
-            for d in verdict.domains
+            row(found.domain, found.comparison, tones[found.finding], f", {words.FINDINGS[found.finding]}")
+            for found in verdict.domains
         ),
     ]
-    return charts.intervals(
-        rows, unit=f"bits per byte gained, {verdict.confidence:.0%} interval", line=(0.0, "no difference"), signed=True
-    )
+    unit = f"bits per byte gained, {verdict.confidence:.0%} interval"
+    return charts.intervals(rows, unit=unit, line=(0.0, "no difference"), signed=True)
 
 
-def shares_chart(shares: tuple[Share, ...]) -> Markup:
+def shares(moved: tuple[Share, ...]) -> Markup:
     """Words or hosts whose share of the requests moved: the window's beside the reference's."""
-    rows = [
-        Row(
-            share.name,
-            [
-                Mark(share.window, tone="accent", name="this window"),
-                Mark(share.reference, tone="second", name="reference"),
-            ],
-            f"{share.window:.0%} · {share.reference:.0%}",
-        )
-        for share in shares[:SHARES_SHOWN]
-    ]
-    return charts.intervals(rows, unit="share of the requests") if rows else Markup("")
+    rows = []
+    for share in moved[:SHARES_SHOWN]:
+        marks = [Mark(share.window, name="this window"), Mark(share.reference, tone="second", name="reference")]
+        rows.append(Row(share.name, marks, f"{share.window:.0%} · {share.reference:.0%}"))
+    return charts.intervals(rows, unit="share of the requests")
 
 
-def seconds_chart(costs: tuple[Cost, ...]) -> Markup:
+def histogram(shown: Histogram) -> Markup:
+    """A feature's distribution in the window and in the reference, as outlines over the same bins."""
+
+    def outline(heights: tuple[float, ...]) -> Points:
+        bins = zip(shown.edges, shown.edges[1:], heights, strict=False)
+        return [(edge, height) for low, high, height in bins for edge in (low, high)]
+
+    series = {"this window": outline(shown.window), "reference": outline(shown.reference)}
+    return charts.curves(series, x=shown.feature, y="share of the requests")
+
+
+def seconds(costs: list[Cost]) -> Markup:
     """The time that each stage took, by snapshot."""
-    told = [cost for cost in costs if cost.seconds is not None]
-    return _cost_chart([(cost, cost.seconds or 0.0) for cost in told], words.duration)
+    return _costs([(cost, cost.seconds) for cost in costs if cost.seconds is not None], words.duration)
 
 
-def sizes_chart(costs: tuple[Cost, ...]) -> Markup:
+def sizes(costs: list[Cost]) -> Markup:
     """The bytes that each stage keeps, by snapshot."""
-    return _cost_chart([(cost, float(cost.size_bytes)) for cost in costs], lambda size: words.size(int(size)))
+    return _costs([(cost, cost.size_bytes) for cost in costs], words.size)
 
 
-def _cost_chart(amounts: list[tuple[Cost, float]], say: Callable[[float], str]) -> Markup:
-    stages: dict[str, list[tuple[Cost, float]]] = {}
-    for cost, amount in amounts:
-        stages.setdefault(cost.stage, []).append((cost, amount))
+def _costs(amounts: list[tuple[Cost, float]], say: Callable[[float], str]) -> Markup:
     dates = sorted({cost.snapshot for cost, _ in amounts})
-    return charts.stacks(
-        [
-            Stack(
-                words.stage(stage),
-                [
-                    Part(f"{cost.snapshot}: {say(amount)}", amount, TONES[dates.index(cost.snapshot) % 2])
-                    for cost, amount in sorted(of_stage, key=lambda item: item[0].snapshot)
-                ],
-                say(sum(amount for _, amount in of_stage)),
-            )
-            for stage, of_stage in stages.items()
-        ]
+    stages: dict[str, list[Mark]] = {}
+    for cost, amount in sorted(amounts, key=lambda item: dates.index(item[0].snapshot)):
+        tone = TONES[dates.index(cost.snapshot) % 2]
+        stages.setdefault(cost.stage, []).append(Mark(amount, tone=tone, name=f"{cost.snapshot}: {say(amount)}"))
+    return charts.bars(
+        [Row(words.stage(stage), marks, say(sum(mark.value for mark in marks))) for stage, marks in stages.items()]
     )

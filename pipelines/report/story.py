@@ -1,117 +1,34 @@
-"""What the report tells, as plain values: read once from the home, then only laid out."""
+"""What the report tells, read from a home's lake, journal and run store; nothing is built or changed."""
 
-from __future__ import annotations
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
+from assets.evaluate.gate import Verdict
+from assets.evaluate.report import SAMPLES, Report
+from assets.exhibits import loss_curves
+from assets.monitor.report import DriftReport
+from assets.stage import Known
+from pipelines.report.charts import Points
+from pipelines.report.examples import Example, find_examples
+from pipelines.trace import FUNNEL, TRAINED
+from resources.artifact import Artifact
+from resources.errors import InputError
 from resources.journal import State
-
-if TYPE_CHECKING:
-    from assets.evaluate.gate import Verdict
-    from assets.evaluate.report import Report
-    from assets.monitor.report import DriftReport
-
-Points = Sequence[tuple[int, float]]
-
-
-@dataclass(frozen=True)
-class StageCount:
-    """The accounting of a document stage at a snapshot: `entered == kept + Σ dropped`."""
-
-    stage: str
-    snapshot: str
-    entered: int
-    kept: int
-    dropped: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class TokenCount:
-    """The tokens of a snapshot on either side of the split."""
-
-    snapshot: str
-    train: int
-    held_out: int
-    vocabulary: int
-
-
-@dataclass(frozen=True)
-class Page:
-    """A document as the report shows it: shortened, personal data masked."""
-
-    url: str
-    title: str
-    text: str
-
-
-@dataclass(frozen=True)
-class Example:
-    """A dropped document beside a kept one.
-
-    `is_twin` says that the kept one is what the dropped one is a copy of; otherwise it is a page
-    that passed the same stage. `dropped.text` is as the stage saw it. `kept` is None where the stage
-    kept nothing.
-    """
-
-    stage: str
-    snapshot: str
-    reason: str
-    score: float | None
-    dropped: Page
-    kept: Page | None
-    is_twin: bool
-
-
-@dataclass(frozen=True)
-class Training:
-    """A checkpoint's training; `curves` as `assets.exhibits.loss_curves` gives them."""
-
-    stage: str
-    snapshot: str
-    fingerprint: str
-    steps: int
-    tokens: int
-    parameters: int
-    curves: Mapping[str, Points]
-
-
-@dataclass(frozen=True)
-class Sample:
-    """What a model wrote after a prompt, and how the document goes on."""
-
-    model: str
-    url: str
-    prompt: str
-    truth: str
-    greedy: str
-    sampled: str
+from resources.lake import Lake
+from resources.tracking import FINGERPRINT_TAG
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A snapshot's evaluation and what its models wrote."""
+    """A snapshot's evaluation, and the rows of what its models wrote."""
 
     snapshot: str
     report: Report
-    samples: tuple[Sample, ...]
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """A verdict of the gate at a snapshot."""
-
-    snapshot: str
-    verdict: Verdict
-
-
-@dataclass(frozen=True)
-class Drift:
-    """A closed window of requests and what the monitors found in it."""
-
-    window: str
-    report: DriftReport
+    samples: list[dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -126,18 +43,129 @@ class Cost:
 
 @dataclass(frozen=True)
 class Story:
-    """All that the report tells of one model's name in a home; every part may be empty."""
+    """All that the report tells of one model's name in a home; every part may be empty.
+
+    Parts are in order of snapshots, artifacts of a snapshot in order of the lineage. `curves` are
+    the columns of each training's curve by the checkpoint's fingerprint; verdicts come with their
+    snapshots, drift reports with their windows.
+    """
 
     profile: str
     model: str
-    snapshots: tuple[str, ...]
-    pages_fetched: int
-    funnel: tuple[StageCount, ...]
-    tokens: tuple[TokenCount, ...]
-    examples: tuple[Example, ...]
-    trainings: tuple[Training, ...]
-    evaluations: tuple[Evaluation, ...]
-    judgements: tuple[Judgement, ...]
+    snapshots: list[str]
+    funnel: list[Artifact]
+    tokens: list[Artifact]
+    examples: list[Example]
+    trainings: list[Artifact]
+    curves: Mapping[str, Mapping[str, Points]]
+    evaluations: list[Evaluation]
+    verdicts: list[tuple[str, Verdict]]
     registry: State
-    drifts: tuple[Drift, ...]
-    costs: tuple[Cost, ...]
+    drifts: list[tuple[str, DriftReport]]
+    costs: list[Cost]
+
+    @property
+    def pages_fetched(self) -> int:
+        """Pages that came over the network whole, revisits that had not changed left out."""
+        crawls = (artifact.stats for artifact in self.funnel if artifact.stage == "raw_crawl")
+        return sum(int(stats.get("fetched_whole", stats["kept"])) for stats in crawls)
+
+    def champions_figures(self) -> tuple[str, Report] | None:
+        """The name under which the champion was last evaluated, and the report that has its figures."""
+        champion = self.registry.champion
+        for report in (evaluation.report for evaluation in reversed(self.evaluations) if champion):
+            for name, judged in ((report.candidate_name, report.candidate), ("champion", report.champion)):
+                if champion and judged and judged.fingerprint == champion.fingerprint:
+                    return name, report
+        return None
+
+
+def gather(profile: str, model: str, known: Known, lake: Lake, registry: State, database: Path) -> Story:
+    """The story of what is in `known`, the artifacts by (stage, snapshot), and of a model's journal.
+
+    `database` is MLflow's SQLite file; where it is missing, no seconds are told.
+
+    Raises:
+        InputError: if an artifact's file is not what its stage writes.
+    """
+    snapshots = sorted({snapshot for _, snapshot in known})
+
+    def of(*stages: str) -> list[Artifact]:
+        keys = [(stage, snapshot) for snapshot in snapshots for stage in stages if (stage, snapshot) in known]
+        return [replace(lake.local(known[key]), partition=key[1]) for key in keys]
+
+    trainings, windows = of(*TRAINED), _windows(lake, registry)
+    return Story(
+        profile=profile,
+        model=model,
+        snapshots=snapshots,
+        funnel=of(*FUNNEL),
+        tokens=of("token_shards"),
+        examples=find_examples(known, lake, snapshots),
+        trainings=trainings,
+        curves={artifact.fingerprint: loss_curves(artifact.path) for artifact in trainings},
+        evaluations=[
+            Evaluation(made.partition or "", Report.read(made.path), list(_samples(made.path / SAMPLES)))
+            for made in of("eval_report")
+        ],
+        verdicts=[(made.partition or "", Verdict.read(made.path)) for made in of("promotion")],
+        registry=registry,
+        drifts=[(window.partition or "", DriftReport.read(window.path)) for window in windows],
+        costs=_costs([*known.values(), *windows], lake, database),
+    )
+
+
+def _samples(path: Path) -> Iterator[dict[str, str]]:
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n")[:-1], start=1):
+        try:
+            row = json.loads(line)
+            yield {name: str(row[name]) for name in ("model", "prompt", "truth", "greedy", "sampled")}
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{path}, line {number}: no generation sample ({error!r}); run `tidemill verify`"
+            ) from error
+
+
+def _windows(lake: Lake, registry: State) -> list[Artifact]:
+    """The drift reports about this model's versions, the newest of each window."""
+    newest: dict[str, Artifact] = {}
+    for artifact in sorted(lake.artifacts("drift_report"), key=lake.age_key):
+        if set(artifact.parents) & set(registry.versions):
+            newest[artifact.partition or ""] = lake.local(artifact)
+    return [newest[window] for window in sorted(newest)]
+
+
+def _costs(artifacts: list[Artifact], lake: Lake, database: Path) -> list[Cost]:
+    """The cost of each artifact; one that several snapshots share is counted at the first."""
+    seconds = seconds_by_fingerprint(database)
+    found: dict[str, Cost] = {}
+    for artifact in artifacts:
+        if artifact.fingerprint not in found:
+            size = sum(int(file["size"]) for file in lake.manifest(artifact)["files"])
+            taken = seconds.get(artifact.fingerprint)
+            found[artifact.fingerprint] = Cost(artifact.stage, artifact.partition or "", taken, size)
+    return list(found.values())
+
+
+def seconds_by_fingerprint(database: Path) -> dict[str, float]:
+    """How long each artifact took, from MLflow's SQLite store; empty where there is none.
+
+    Raises:
+        InputError: if the file is no MLflow store.
+    """
+    if not database.exists():
+        return {}
+    try:
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as db:
+            rows = db.execute(
+                "select t.value, max(m.value) from metrics m"
+                " join tags t on t.run_uuid = m.run_uuid join runs r on r.run_uuid = m.run_uuid"
+                " where m.key = 'seconds' and t.key = ? and r.status = 'FINISHED' and r.lifecycle_stage = 'active'"
+                " group by t.value",
+                (FINGERPRINT_TAG,),
+            )
+            return dict(rows.fetchall())
+    except sqlite3.Error as error:
+        raise InputError(
+            f"{database} cannot be read as MLflow's store ({error}); delete it and `tidemill run` writes it again"
+        ) from error

@@ -72,5 +72,5 @@ def test_a_file_that_is_gone_is_named(crawl):
 
 def test_an_index_that_is_none_is_named(crawl):
     (crawl / "captures/00001.parquet").write_bytes(b"not parquet")
-    with pytest.raises(InputError, match=r"captures/00001.parquet is not an index of captures"):
+    with pytest.raises(InputError, match=r"captures/00001.parquet is not a Tidemill shard"):
         list(read_captures(crawl, 1))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,11 +19,10 @@ from assets.documents import (
     ShardWriter,
     count_documents,
     document_id,
-    is_written,
     read_documents,
     read_dropped,
     shard_of,
-    transform,
+    write_shards,
 )
 from resources.build import Build
 from resources.errors import InputError
@@ -45,7 +45,7 @@ def write_shard(build: Build, shard: int, documents: Iterable[Document], dropped
         for document in documents:
             writer.keep(document)
         for entry in dropped:
-            writer.add_dropped(entry)
+            writer.add(entry)
 
 
 @pytest.mark.parametrize("count", [0, 1, ROW_GROUP, ROW_GROUP + 1])
@@ -81,7 +81,6 @@ def test_a_shard_that_fails_leaves_neither_of_its_files(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write_shard(build, 0, stopped_after_one())
     assert build.store.names("source") == []
-    assert not is_written(build, 0)
 
 
 @given(st.text(min_size=1), st.integers(1, 64))
@@ -95,8 +94,8 @@ def test_an_id_names_a_page_in_a_snapshot_and_stays_as_it_is():
     assert document_id("http://a.test/", SNAPSHOT) == "4ccf79660e37d638cdf9da32c3d5a1a8"
 
 
-def judge(documents: Iterator[Document]) -> Iterator[Document | Dropped]:
-    for document in documents:
+def judge(source: Path, shard: int) -> Iterator[Document | Dropped]:
+    for document in read_documents([source / f"documents/{shard:05}.parquet"]):
         if document.url.endswith(("3", "7")):
             yield Dropped(document.id, document.url, "ends_oddly", 1.0)
         else:
@@ -104,18 +103,18 @@ def judge(documents: Iterator[Document]) -> Iterator[Document | Dropped]:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_transform_keeps_or_drops_each_document_and_counts_them(tmp_path, workers):
+def test_each_document_is_kept_or_dropped_and_counted(tmp_path, workers):
     for shard in range(3):
         write_shard(open_build(tmp_path), shard, [page(n) for n in range(20) if shard_of(page(n).url, 3) == shard])
     build = open_build(tmp_path, f"made-{workers}", workers)
-    funnel = transform(build, "shout", tmp_path / "source", judge)
+    funnel = write_shards(build, "shout", 3, 20, partial(judge, tmp_path / "source"))
     assert funnel == Funnel(20, 16, {"ends_oddly": 4})
-    assert funnel.is_closed
     assert {document.text for document in read_documents(tmp_path / f"made-{workers}")} == {"SOME TEXT"}
 
 
-def test_a_funnel_that_lost_a_document_is_not_closed():
-    assert not Funnel(3, 1, {"too_short": 1}).is_closed
+def test_a_shard_that_is_there_is_not_judged_again(tmp_path):
+    write_shard(open_build(tmp_path), 0, [page(0)])
+    assert write_shards(open_build(tmp_path), "shout", 1, 1, lambda shard: pytest.fail("judged again")).kept == 1
 
 
 def truncated(data: bytes) -> bytes:
@@ -132,9 +131,7 @@ def test_a_damaged_shard_is_named_with_what_to_do(tmp_path, damage):
     write_shard(open_build(tmp_path), 0, [page(n, f"text {n} " * 40) for n in range(200)])
     path = tmp_path / "source/documents/00000.parquet"
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(
-        InputError, match=r"(?s)documents/00000.parquet is not a Tidemill document shard.*tidemill verify"
-    ):
+    with pytest.raises(InputError, match=r"(?s)documents/00000.parquet is not a Tidemill shard.*tidemill verify"):
         list(read_documents(tmp_path / "source"))
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from assets.lsh import BandIndex, pair_similarity
 from assets.minhash import MinHash, candidate_probability, similarity
-from assets.shingles import Shingler, Shingles, exact_jaccard
+from assets.shingles import Shingler, Shingles
+from tests.jaccard import exact_jaccard
 
 
 def sets_with_similarity(shared: int, own: int, pairs: int, seed: int) -> tuple[Shingles, Shingles, float]:

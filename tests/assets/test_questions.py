@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from assets.documents import Document
-from assets.questions import documented_objects, questions, subjects
+from assets.questions import documented_objects, questions
 
 PAGE = """\
 You are here: home, mills.
@@ -39,8 +39,8 @@ def document(text: str, title: str = "Gates", name: str = "gates") -> Document:
 
 
 def test_a_heading_with_prose_below_it_is_a_subject():
-    found = subjects(document(PAGE))
-    assert [subject.name for subject in found] == ["mill.gates.open_gate", "Notes", "mill.gates.shut"]
+    found = documented_objects(document(PAGE))
+    assert [subject.name for subject in found] == ["mill.gates.open_gate", "mill.gates.shut"]
     first = found[0]
     assert first.signature == "(width, *, slowly=True) -> None"
     assert first.sentence == "Let the tide in through one gate."
@@ -55,7 +55,7 @@ def test_readers_ask_for_what_has_a_name_and_for_what_the_page_is_about():
 
 
 def test_a_page_without_headings_is_about_its_title():
-    (subject,) = subjects(document("The tide comes in twice a day. It also goes out.", title="Tides"))
+    (subject,) = documented_objects(document("The tide comes in twice a day. It also goes out.", title="Tides"))
     assert (subject.name, subject.sentence) == ("Tides", "The tide comes in twice a day.")
 
 
@@ -63,13 +63,13 @@ def test_a_page_without_headings_is_about_its_title():
     "text", ["", "# Only a heading", "# Gates\n\n- a\n- b", "```\n# code\nnever ends", "# A\n\nShort."]
 )
 def test_a_page_without_a_sentence_has_no_subject(text):
-    assert subjects(document(text, title="")) == []
+    assert documented_objects(document(text, title="")) == []
     assert questions([document(text, title="")], seed=0, count=5) == []
 
 
 @given(st.text(max_size=200), st.text(max_size=20))
 def test_any_text_can_be_read(text, title):
-    for subject in subjects(document(text, title)):
+    for subject in documented_objects(document(text, title)):
         assert subject.name
         assert 20 <= len(subject.sentence) <= 240
 

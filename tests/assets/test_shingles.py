@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.shingles import Shingler, exact_jaccard, words
+from assets.shingles import Shingler, words
+from tests.jaccard import exact_jaccard
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from datasketch import MinHashLSH
 from assets.dedup.config import DedupConfig
 from assets.lsh import BandIndex
 from assets.minhash import MinHash, similarity
-from assets.shingles import Shingler, exact_jaccard
-from pipelines.benchmark import OURS, Measured, Row
+from assets.shingles import Shingler
+from pipelines.cli.bench import OURS, Measured, Row
+from tests.jaccard import exact_jaccard
 
 DOCUMENTS, FAMILIES, WORDS = 3000, 300, 100
 NEAR = 0.8

@@ -162,3 +162,18 @@ def test_progress_without_a_terminal_is_a_line_now_and_then(capsys, monkeypatch)
         "extract: 3/10 shards, 0.5/s, 14 s left",
         "extract: 8/10 shards, 0.7/s, 3 s left",
     ]
+
+
+def test_progress_on_a_terminal_is_one_line_a_task_rewritten(capsys, monkeypatch):
+    from pipelines.cli import progress
+    from resources.build import Progress
+
+    monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: True)
+    clock = iter([100.0, 100.01, 101.0, 102.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    with progress.ProgressDisplay() as display:
+        for done in (0, 1, 2):
+            display(Progress("extract", done, 10, "shards"))
+        display(Progress("dedup", 0, None, "documents"))
+    shown = capsys.readouterr().err.replace(progress.REWRITE, "<")
+    assert shown == "<extract: 0/10 shards<extract: 2/10 shards, 2.0/s, 4 s left\n<dedup: 0 documents\n"

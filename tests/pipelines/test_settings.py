@@ -23,11 +23,11 @@ def test_a_home_remembers_the_settings_of_its_last_run(tmp_path, write):
 def test_a_kill_while_remembering_leaves_what_was_remembered(tmp_path, monkeypatch):
     Settings("smoke", None, ()).remember(tmp_path)
 
-    def dies(self: Path, text: str) -> None:
-        self.open("w").write(text[:5])
+    def dies(self: Path, data: bytes) -> None:
+        self.open("wb").write(data[:5])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Path, "write_text", dies)
+    monkeypatch.setattr(Path, "write_bytes", dies)
     with pytest.raises(KeyboardInterrupt):
         Settings("demo", None, ()).remember(tmp_path)
     assert settle(None, None, [], tmp_path).profile == "smoke"
@@ -65,7 +65,9 @@ def test_what_is_not_said_is_settled_by_variables_then_defaults(tmp_path, monkey
 
 
 @pytest.mark.parametrize(
-    ("workers", "said"), [(None, "many"), (None, "0"), (-1, None)], ids=["no number", "zero", "negative"]
+    ("workers", "said"),
+    [(None, "many"), (None, "0"), (0, "2"), (-1, None)],
+    ids=["no number", "zero", "none", "negative"],
 )
 def test_a_number_of_workers_that_is_none_is_refused(workers, said):
     with pytest.raises(SpecError, match=r"workers|WORKERS"):

@@ -13,8 +13,7 @@ import pytest
 
 from assets.documents import DOCUMENT_SCHEMA, Document, document_id
 from pipelines.cli.main import main
-from pipelines.replay import replay
-from pipelines.traffic import package_documents, pools
+from pipelines.traffic import package_documents, pools, replay
 from resources.artifact import Recipe
 from resources.build import Outcome
 from resources.errors import SpecError
@@ -146,6 +145,12 @@ def test_each_question_is_asked_once_and_failures_are_counted_not_repeated(serve
 def test_a_server_that_is_not_there_fails_every_request():
     replayed = replay("http://127.0.0.1:9", ["What?"] * 3, rate=500)
     assert (replayed.answered, replayed.failed, replayed.latest) == (0, 3, None)
+
+
+def test_an_answer_that_is_no_json_has_failed(serve, monkeypatch):
+    monkeypatch.setattr(json, "dumps", lambda _: "<html>")
+    replayed = replay(serve(200).url, ["What?"], rate=500)
+    assert (replayed.answered, [reason.partition(":")[0] for reason in replayed.failures]) == (0, ["JSONDecodeError"])
 
 
 def test_what_a_question_raises_reaches_the_caller(serve):

@@ -25,14 +25,16 @@ extends: smoke
 crawl:
   source:
     web:
-      packages: [["stdlib:json", "stdlib:argparse", "stdlib:textwrap"], ["stdlib:difflib"]]
+      packages:
+        - ["stdlib:json", "stdlib:argparse", "stdlib:textwrap"]
+        - ["stdlib:difflib", "stdlib:shlex", "stdlib:string"]
       max_pages_per_host: 6
 quality:
   split: {held_out_hosts: [argparse.python.docs.test, textwrap.python.docs.test, difflib.python.docs.test]}
 tokenizer: {vocab_size: 384}
 pretrain:
-  model: {hidden_size: 16, layers: 1, heads: 1, kv_heads: 1, max_positions: 128, tied: true}
-  train: {steps: 4, length: 64, checkpoint_every: 4}
+  model: {hidden_size: 32, layers: 1, heads: 1, kv_heads: 1, max_positions: 128, tied: true}
+  train: {steps: 60, length: 64, checkpoint_every: 60}
   continued_steps: 2
 finetune: {train: {steps: 2, length: 64, checkpoint_every: 2}}
 lora: {train: {steps: 2, length: 64, checkpoint_every: 2}}

@@ -9,7 +9,7 @@ from resources.journal import Journal
 
 
 def gone(lake, *states, keep_last=0):
-    return {artifact.fingerprint for artifact in plan_collection(lake, states, keep_last=keep_last).remove}
+    return {artifact.fingerprint for artifact in plan_collection(lake, states, keep_last=keep_last)[0]}
 
 
 @pytest.fixture
@@ -20,8 +20,7 @@ def journal(lake):
 def test_without_roots_everything_derived_goes_and_what_was_seen_stays(lake, commit):
     seen = commit("crawl", kind="observed")
     made = commit("words", seen)
-    found = plan_collection(lake, [], keep_last=0)
-    assert (found.remove, found.keep) == ((made,), (seen,))
+    assert plan_collection(lake, [], keep_last=0) == ([made], [seen])
 
 
 def test_champion_challenger_and_the_one_before_keep_all_that_they_were_made_from(lake, commit, journal):
@@ -60,7 +59,7 @@ def test_a_pin_is_a_root_until_it_is_taken_out(lake, commit):
 def test_what_is_removed_is_gone_and_the_rest_is_whole(lake, commit):
     kept, dropped = commit("words", n=1), commit("words", n=2)
     pin(lake, kept.fingerprint)
-    remove_artifacts(lake, plan_collection(lake, [], keep_last=0).remove)
+    remove_artifacts(lake, plan_collection(lake, [], keep_last=0)[0])
     assert not dropped.path.exists()
     assert list(lake.verify()) == [kept]
 

@@ -189,6 +189,23 @@ def test_verify_hashes_everything_and_names_each_damaged_file(lake):
     assert damage == [("0.txt", "its bytes differ from the manifest"), ("2.txt", "it is missing")]
 
 
+def test_verify_names_a_manifest_that_is_none(lake):
+    artifact, _ = lake.build(recipe(), Counter())
+    (artifact.path / "manifest.json").write_text("{")
+    (damage,) = lake.verify()
+    assert (damage.file, damage.artifact.folder) == ("manifest.json", artifact.folder)
+
+
+def test_what_another_process_set_aside_and_builds_again_is_left_to_it(lake):
+    artifact, _ = lake.build(recipe(), Counter())
+    damage = [Damage(artifact, "0.txt", "it is missing")]
+    lake.set_aside(artifact, damage)
+    with pytest.raises(KeyboardInterrupt):
+        lake.build(recipe(), Counter(stop=1))
+    lake.set_aside(artifact, damage)
+    assert lake.store.names(artifact.folder) == ["0.txt"]
+
+
 def test_verify_sees_a_change_that_kept_size_and_time(lake):
     import os
 

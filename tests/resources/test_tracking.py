@@ -72,7 +72,13 @@ def test_an_artifact_has_one_finished_run_with_all_that_there_is_to_know(trackin
     assert {file.path for file in tracking.client.list_artifacts(run_id)} == {"manifest.json", "plots"}
 
 
-@pytest.mark.parametrize("step", ["_log", "_log_plot", "client"])
+def test_an_artifact_that_two_models_share_has_one_run(tracking, lake):
+    artifact, _ = lake.build(recipe("raw_crawl"), Counter(1))
+    run_id = record(tracking, lake, artifact)
+    assert record(Tracking(lake.home, "tidemill-other"), lake, artifact) == run_id
+
+
+@pytest.mark.parametrize("step", ["_log", "_log_plots", "client"])
 def test_a_run_that_a_kill_left_open_is_completed_and_not_doubled(tracking, lake, monkeypatch, step):
     artifact, _ = lake.build(recipe(), Counter())
     given = {"plots": {"curve": b"\x89PNG"}, "series": {"loss": [(0, 2.0), (1, 1.5)]}}

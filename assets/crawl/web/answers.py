@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 
 from assets.crawl.web.editions import day_of
 from assets.crawl.web.pages import Page, PageKind
-from assets.crawl.web.rendering import Rendered, etag_of, http_date, render
+from assets.crawl.web.rendering import Answer, render, whole_answer
 from assets.crawl.web.site import CALENDAR, CALENDAR_RANK, Site
 
 RETRY_AFTER_S = 2
@@ -31,15 +31,6 @@ class Request:
     @property
     def host(self) -> str:
         return self.headers.get("host", "").partition(":")[0].lower()
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Status, headers, and the body that a GET gets."""
-
-    status: int
-    headers: tuple[tuple[str, str], ...] = ()
-    body: bytes = b""
 
 
 class Answers:
@@ -88,34 +79,30 @@ def _page_at(site: Site, path: str) -> Page | None:
     return site.pages.get(path)
 
 
-def _file(site: Site, path: str) -> Rendered | None:
-    if path == "/robots.txt":
-        text, kind = robots_txt(site), "text/plain; charset=utf-8"
-    elif path.startswith("/sitemap") and path in (files := sitemaps(site)):
-        text, kind = files[path], "application/xml"
-    elif path == "/_static/basic.css":
-        text, kind = "body { font-family: sans-serif; max-width: 60em; }\n", "text/css"
-    else:
+def _file(site: Site, path: str) -> Answer | None:
+    files = {"/robots.txt": robots_txt(site), **sitemaps(site)}
+    if path not in files:
         return None
-    body = text.encode()
-    return Rendered(body, (("Content-Type", kind),), etag_of(body), http_date(site.edition))
+    kind = "application/xml" if path.endswith(".xml") else "text/plain; charset=utf-8"
+    return whole_answer(files[path].encode(), [("Content-Type", kind)], site.edition)
 
 
-def _conditional(found: Rendered, request: Request) -> Answer:
+def _conditional(found: Answer, request: Request) -> Answer:
     """304 where the client's copy is current (RFC 9110, section 13: If-None-Match goes before If-Modified-Since)."""
-    validators = (("ETag", found.etag), ("Last-Modified", found.last_modified), ("Cache-Control", "max-age=0"))
+    headers = dict(found.headers)
     tags = request.headers.get("if-none-match")
     if tags is not None:
-        is_current = tags.strip() == "*" or found.etag in [tag.strip().removeprefix("W/") for tag in tags.split(",")]
+        known = [tag.strip().removeprefix("W/") for tag in tags.split(",")]
+        is_current = "*" in known or headers["ETag"] in known
     else:
-        is_current = _is_not_modified(found.last_modified, request.headers.get("if-modified-since", ""))
+        is_current = _is_not_modified(headers["Last-Modified"], request.headers.get("if-modified-since", ""))
     if is_current:
-        return Answer(HTTPStatus.NOT_MODIFIED, validators)
-    headers, body = (*found.headers, *validators), found.body
-    if "gzip" in request.headers.get("accept-encoding", "") and len(body) > 500:
-        body = gzip.compress(body, 5, mtime=0)
-        headers = (*headers, ("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding"))
-    return Answer(HTTPStatus.OK, headers, body)
+        kept = ("ETag", "Last-Modified", "Cache-Control")
+        return Answer(HTTPStatus.NOT_MODIFIED, tuple((name, headers[name]) for name in kept))
+    if "gzip" in request.headers.get("accept-encoding", "") and len(found.body) > 500:
+        packed = (("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding"))
+        return Answer(found.status, (*found.headers, *packed), gzip.compress(found.body, 5, mtime=0))
+    return found
 
 
 def _is_not_modified(last_modified: str, since: str) -> bool:
@@ -132,12 +119,11 @@ def _short(status: HTTPStatus, *headers: tuple[str, str]) -> Answer:
 
 def robots_txt(site: Site) -> str:
     """The host's rules: a folder, two wildcard patterns, a crawler that is not welcome, the sitemap."""
-    lines = ["# Please be kind to this server.", "User-agent: *", "Disallow: /internal/", "Disallow: /*?print="]
-    lines.append("Disallow: /*.bak$")
-    if site.host == site.config.crawl_delay_host:
-        lines.append(f"Crawl-delay: {site.config.crawl_delay_s:g}")
-    lines += ["", "User-agent: BadBot", "Disallow: /", "", f"Sitemap: http://{site.host}/sitemap.xml", ""]
-    return "\n".join(lines)
+    delay = f"Crawl-delay: {site.config.crawl_delay_s:g}\n" if site.host == site.config.crawl_delay_host else ""
+    return (
+        "# Please be kind to this server.\nUser-agent: *\nDisallow: /internal/\nDisallow: /*?print=\n"
+        f"Disallow: /*.bak$\n{delay}\nUser-agent: BadBot\nDisallow: /\n\nSitemap: http://{site.host}/sitemap.xml\n"
+    )
 
 
 def sitemaps(site: Site) -> dict[str, str]:
@@ -148,9 +134,8 @@ def sitemaps(site: Site) -> dict[str, str]:
         return {"/sitemap.xml": _xml("urlset", "url", entries)}
     parts = [entries[start : start + SITEMAP_URLS] for start in range(0, len(entries), SITEMAP_URLS)]
     files = {f"/sitemap-{number}.xml": _xml("urlset", "url", part) for number, part in enumerate(parts, start=1)}
-    index = [
-        (f"http://{site.host}{path}", max(day for _, day in part)) for path, part in zip(files, parts, strict=True)
-    ]
+    newest = [max(day for _, day in part) for part in parts]
+    index = [(f"http://{site.host}{path}", day) for path, day in zip(files, newest, strict=True)]
     return {"/sitemap.xml": _xml("sitemapindex", "sitemap", index), **files}
 
 

@@ -1,12 +1,12 @@
 """The web at different times: when a page appears, is edited, grows, and goes."""
 
+import hashlib
 import re
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from random import Random
 
-from assets.crawl.web.docstrings import Documented
 from assets.crawl.web.drafts import Draft
-from assets.crawl.web.draws import draw, generator
 
 FIRST_DAY = date(2026, 1, 2)
 DAYS_BETWEEN = 7
@@ -26,8 +26,8 @@ _WORD = re.compile(r"(?<![\w`.'\"(])(" + "|".join(re.escape(word) for word in _W
 class Life:
     """A page's fate up to one edition; edition numbers start at 1.
 
-    `grown` is the edition that first shows the whole text (before, half of it), `edits` are those
-    that changed a few words, `gone` is the one that removed the page, if any.
+    `grown` is the edition that first shows the whole text (before, half of it), perhaps one still to come, as `born`
+    may be; `edits` are those that changed a few words, `gone` is the one that removed the page, if any.
     """
 
     born: int
@@ -36,7 +36,7 @@ class Life:
     edits: tuple[int, ...]
 
     def is_shown(self, edition: int) -> bool:
-        return self.born <= edition and (self.gone is None or edition < self.gone)
+        return self.born <= edition and self.gone is None
 
     def changed(self, edition: int) -> int:
         """The last edition that changed the page's bytes."""
@@ -67,8 +67,7 @@ def at_edition(draft: Draft, fate: Life, edition: int, seed: int) -> Draft:
     if fate.grown > edition:
         draft = first_half(draft)
     for edit in fate.edits:
-        if edit <= edition:
-            draft = reword(draft, seed, edit)
+        draft = reword(draft, seed, edit)
     return draft
 
 
@@ -82,23 +81,34 @@ def first_half(draft: Draft) -> Draft:
 
 
 def reword(draft: Draft, seed: int, *words: object) -> Draft:
-    """A small edit: a few words replaced in running text, and a note of the change after the first section."""
+    """A small edit: a few words replaced in running text, and a note of it after the first section."""
     chance = generator(seed, draft.name, "reword", *words)
 
     def swap(match: re.Match[str]) -> str:
         return _WORDS[match[0]] if chance.random() < 0.2 else match[0]
 
-    def edit(section: Documented) -> Documented:
-        lines = [
-            line if line.lstrip().startswith((">>>", "...", ":", "|")) else _WORD.sub(swap, line)
-            for line in section.docstring.split("\n")
-        ]
-        return replace(section, docstring="\n".join(lines))
+    def edit(text: str) -> str:
+        lines = text.split("\n")
+        is_code = [line.lstrip().startswith((">>>", "...", ":", "|")) for line in lines]
+        return "\n".join(line if c else _WORD.sub(swap, line) for line, c in zip(lines, is_code, strict=True))
 
-    first, *others = draft.sections
     number = f"{chance.randrange(1, 9)}.{chance.randrange(10)}"
     note = f"\n\nChanged in revision {number}: the wording of this section was made clearer."
-    edited = edit(first)
-    return replace(
-        draft, sections=(replace(edited, docstring=edited.docstring + note), *(edit(section) for section in others))
-    )
+    sections = [replace(section, docstring=edit(section.docstring)) for section in draft.sections]
+    sections[0] = replace(sections[0], docstring=sections[0].docstring + note)
+    return replace(draft, sections=tuple(sections))
+
+
+def draw(seed: int, *words: object) -> float:
+    """A number in [0, 1) for these words: the first 53 bits of their BLAKE2b hash."""
+    return (_hash(seed, words) >> 11) / 2**53
+
+
+def generator(seed: int, *words: object) -> Random:
+    """A generator of its own for these words, for whatever needs many draws."""
+    return Random(_hash(seed, words))
+
+
+def _hash(seed: int, words: tuple[object, ...]) -> int:
+    text = "\0".join(map(str, (seed, *words)))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")

@@ -7,12 +7,13 @@ from assets.crawl.web.drafts import Draft
 
 
 class PageKind(StrEnum):
-    """What a page is; all but the first four are dirt, traps or opt-outs that a crawl has to deal with."""
+    """What a page is; all but the first five are dirt, traps or opt-outs that a crawl has to deal with."""
 
     ARTICLE = "article"
     INDEX = "index"  # a module's contents, with its short documentation
     HOME = "home"
-    NOTICE = "notice"  # licence, archive, translations
+    LICENSE = "license"
+    ARCHIVE = "archive"  # what became of copied and moved pages
     DUPLICATE = "duplicate"  # the bytes of another page under a second URL
     OLDER = "older"  # another page as an earlier release had it: a near-duplicate
     MOVED = "moved"  # a redirect
@@ -29,16 +30,8 @@ class PageKind(StrEnum):
 
 
 UNLISTED = frozenset({PageKind.MOVED, PageKind.INTERNAL, PageKind.CALENDAR})
-LABELS = (
-    PageKind.DUPLICATE,
-    PageKind.NOAI_META,
-    PageKind.OLDER,
-    PageKind.MOJIBAKE,
-    PageKind.MOVED,
-    PageKind.NOAI_HEADER,
-    PageKind.INTERNAL,
-    PageKind.TDM_RESERVED,
-)
+LABELS = [PageKind.DUPLICATE, PageKind.NOAI_META, PageKind.OLDER, PageKind.MOJIBAKE]
+LABELS += [PageKind.MOVED, PageKind.NOAI_HEADER, PageKind.INTERNAL, PageKind.TDM_RESERVED]
 LABEL_EVERY = 5  # so one page in five has a label, each kind one in forty
 
 
@@ -57,7 +50,6 @@ class Page:
     draft: Draft | None = None
     of: str = ""
     changed: int = 1
-    language: str = "en"
 
     @property
     def is_listed(self) -> bool:

@@ -17,6 +17,7 @@ _FIELDS = re.compile(
 )
 _DIRECTIVE = re.compile(r"^\.\. +([a-z:-]+):: *(.*)$", re.DOTALL)
 _MARKED = re.compile(r"\.\. +version(added|changed)::")
+_UNINDENTED = re.compile(r"\S")
 _BULLET = re.compile(r"^(?:[-*•]|\(?[0-9]{1,2}[.)]) +")
 _ITEM = re.compile(r"^(`{0,2}\*{0,2}[\w.]+`{0,2}(?:\s*\([^)]*\)|,\s*\*{0,2}[\w.]+)*)\s*:\s+(\S.*)$", re.DOTALL)
 _PARAMETERS = frozenset({"parameters", "args", "arguments", "returns", "return", "yields", "raises", "attributes"}) | {
@@ -35,52 +36,48 @@ def to_html(text: str, resolve: Resolve, *, heading: int = 2, has_tables: bool =
     not recognised as anything else is a paragraph, so nothing is lost.
     """
     out: list[str] = []
-    section = ""
-    blocks = list(_blocks(text))
-    is_literal = False
-    for index, lines in enumerate(blocks):
-        first, indent = lines[0].strip(), _indent(lines[0])
+    section, is_literal = "", False
+    for block in _blocks(text):
+        first, indent, title, lines = block[0].strip(), _indent(block[0]), "", block
         if is_literal and indent:
-            out.append(_code(lines))
-            is_literal = index + 1 < len(blocks) and _indent(blocks[index + 1][0]) > 0
+            out.append(_code(block))
             continue
         is_literal = False
-        if len(lines) > 1 and _UNDERLINE.match(lines[1].strip()) and not indent:
-            section = first.lower()
-            out.append(f"<h{heading}>{escape(first)}</h{heading}>")
-            out += _body(lines[2:], section, resolve, has_tables)
+        if len(block) > 1 and _UNDERLINE.match(block[1].strip()) and not indent:
+            title, lines = first, block[2:]
         elif _GOOGLE.match(first):
-            section = first.rstrip(":").lower()
-            out.append(f"<h{heading}>{escape(first.rstrip(':'))}</h{heading}>")
-            out += _body(_dedent(lines[1:]), section, resolve, has_tables)
-        elif match := _DIRECTIVE.match("\n".join(lines)):
+            title, lines = first.rstrip(":"), block[1:]
+        elif match := _DIRECTIVE.match("\n".join(block)):
             out.append(_directive(match[1], match[2], resolve))
             is_literal = match[1] in ("code-block", "code", "sourcecode", "plot", "ipython") and "\n" not in match[2]
+            continue
         else:
-            is_literal = lines[-1].rstrip().endswith("::")
-            out += _body(lines, section if indent or section in _PARAMETERS else "", resolve, has_tables)
+            is_literal = block[-1].rstrip().endswith("::")
+        if title:
+            section = title.lower()
+            out.append(f"<h{heading}>{escape(title)}</h{heading}>")
+        if lines:
+            belongs = title or indent or section in _PARAMETERS
+            out.append(_body(_dedent(lines), section if belongs else "", resolve, has_tables))
     return "\n".join(out)
 
 
 def first_paragraph(text: str) -> str:
     """A docstring's summary as plain words in one line."""
-    words = " ".join(next((" ".join(block) for block in _blocks(text)), "").split())
+    words = " ".join(" ".join(next(_blocks(text), [])).split())
     return _INLINE.sub(lambda match: match[match.lastgroup or 0], words)
 
 
 def _blocks(text: str) -> Iterator[list[str]]:
     """Runs of lines between blank lines; a section's title starts a block even without one."""
     block: list[str] = []
-    lines = text.expandtabs().split("\n")
-    for number, line in enumerate(lines):
-        following = lines[number + 1].strip() if number + 1 < len(lines) else ""
-        if block and (
-            not line.strip() or (line.strip() and _UNDERLINE.match(following)) or _GOOGLE.match(line.strip())
-        ):
+    lines = [line.rstrip() for line in text.expandtabs().split("\n")]
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        if block and (not line or _UNDERLINE.match(following.strip()) or _GOOGLE.match(line.strip())):
             yield block
             block = []
-        if line.strip():
-            block.append(line.rstrip())
+        if line:
+            block.append(line)
     if block:
         yield block
 
@@ -98,33 +95,24 @@ def _code(lines: list[str]) -> str:
     return f"<pre><code>{escape(chr(10).join(_dedent(lines)))}</code></pre>" if lines else ""
 
 
-def _body(lines: list[str], section: str, resolve: Resolve, has_tables: bool) -> list[str]:
-    if not lines:
-        return []
-    lines = _dedent(lines)
+def _body(lines: list[str], section: str, resolve: Resolve, has_tables: bool) -> str:
     if lines[0].startswith((">>>", "```")):
-        return [_code([line for line in lines if not line.startswith("```")])]
-    if fields := _fields(lines):
-        return [_definitions(fields, resolve, has_tables)]
-    if section in _PARAMETERS and (entries := _entries(lines)):
-        return [_definitions(entries, resolve, has_tables)]
+        return _code([line for line in lines if not line.startswith("```")])
+    if entries := _fields(lines) or (_entries(lines) if section in _PARAMETERS else []):
+        return _definitions(entries, resolve, has_tables)
     if _BULLET.match(lines[0]):
-        items = [_BULLET.sub("", item) for item in _runs(lines, lambda line: _BULLET.match(line) is not None)]
-        return ["<ul>" + "".join(f"<li>{inline(item, resolve)}</li>" for item in items) + "</ul>"]
-    if len(lines) > 2 and all(_looks_drawn(line) for line in (lines[0], lines[-1])):
-        return [_code(lines)]
-    text = "\n".join(lines)
-    return [f"<p>{inline(text[:-1] if text.endswith('::') else text, resolve)}</p>"]
+        items = [inline(_BULLET.sub("", item), resolve) for item in _runs(lines, _BULLET)]
+        return "<ul>" + "".join(f"<li>{item}</li>" for item in items) + "</ul>"
+    if len(lines) > 2 and all(len(line) > 3 and not re.search(r"\w", line) for line in (lines[0], lines[-1])):
+        return _code(lines)  # a table drawn with rules
+    return f"<p>{inline(re.sub('::$', ':', chr(10).join(lines)), resolve)}</p>"
 
 
-def _looks_drawn(line: str) -> bool:
-    return len(line) > 3 and not re.search(r"\w", line)
-
-
-def _runs(lines: list[str], starts: Callable[[str], bool]) -> list[str]:
+def _runs(lines: list[str], start: re.Pattern[str]) -> list[str]:
+    """The lines, joined so that each text but perhaps the first begins where `start` matches."""
     runs: list[list[str]] = []
     for line in lines:
-        if starts(line) or not runs:
+        if start.match(line) or not runs:
             runs.append([])
         runs[-1].append(line.strip())
     return ["\n".join(run) for run in runs]
@@ -132,24 +120,20 @@ def _runs(lines: list[str], starts: Callable[[str], bool]) -> list[str]:
 
 def _fields(lines: list[str]) -> list[tuple[str, str]]:
     """`:param x: …` lists: (name, description)."""
-    runs = _runs(lines, lambda line: _FIELDS.match(line) is not None)
-    matches = [_FIELDS.match(run) for run in runs]
-    if not all(matches):
-        return []
-    return [((match[2].strip() or match[1]), match[3]) for match in matches if match]
+    matches = [_FIELDS.match(run) for run in _runs(lines, _FIELDS)]
+    return [(match[2].strip() or match[1], match[3]) for match in matches if match] if all(matches) else []
 
 
 def _entries(lines: list[str]) -> list[tuple[str, str]]:
     """Entries of a parameter section: "name : type" over an indented text, or "name (type): text"."""
-    runs = _runs(lines, lambda line: _indent(line) == 0)
+    runs = _runs(lines, _UNINDENTED)
     matches = [_ITEM.match(run) for run in runs]
-    if any("\n" not in run for run in runs) and all(matches):
-        return [(match[1], match[2]) for match in matches if match]
+    named = [(match[1], match[2]) if match else ("", run) for match, run in zip(matches, runs, strict=True)]
+    if all(matches) and any("\n" not in run for run in runs):
+        return named
     if all("\n" in run or " : " in run for run in runs):
         return [(head, text) for head, _, text in (run.partition("\n") for run in runs)]
-    if sum(match is not None for match in matches) * 2 >= len(runs):
-        return [(match[1], match[2]) if match else ("", run) for match, run in zip(matches, runs, strict=True)]
-    return []
+    return named if sum(map(bool, matches)) * 2 >= len(runs) else []
 
 
 def _definitions(entries: list[tuple[str, str]], resolve: Resolve, has_tables: bool) -> str:
@@ -170,20 +154,16 @@ def inline(text: str, resolve: Resolve) -> str:
     """One run of text: code, emphasis and references marked, references to documented names linked."""
     out, end = [], 0
     for match in _INLINE.finditer(text):
-        out.append(escape(text[end : match.start()], quote=False))
-        out.append(_marked(match, resolve))
+        out += [escape(text[end : match.start()], quote=False), _marked(match, resolve)]
         end = match.end()
-    out.append(escape(text[end:], quote=False))
-    return "".join(out)
+    return "".join([*out, escape(text[end:], quote=False)])
 
 
 def _marked(match: re.Match[str], resolve: Resolve) -> str:
-    groups = match.groupdict()
-    if groups["strong"] is not None:
-        return f"<strong>{escape(groups['strong'], quote=False)}</strong>"
-    if groups["emphasis"] is not None:
-        return f"<em>{escape(groups['emphasis'], quote=False)}</em>"
-    name = groups["target"] or groups["role"] or groups["tick"] or groups["code"]
-    shown = f"<code>{escape(groups['label'] or name, quote=False)}</code>"
-    address = None if groups["code"] else resolve(name.strip().rstrip("()"))
+    for group, tag in (("strong", "strong"), ("emphasis", "em")):
+        if match[group] is not None:
+            return f"<{tag}>{escape(match[group], quote=False)}</{tag}>"
+    name = match["target"] or match["role"] or match["tick"] or match["code"]
+    shown = f"<code>{escape(match['label'] or name, quote=False)}</code>"
+    address = None if match["code"] else resolve(name.strip().rstrip("()"))
     return f'<a href="{escape(address)}">{shown}</a>' if address else shown

@@ -5,8 +5,8 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 from assets.crawl.web.config import WebConfig, host_of
-from assets.crawl.web.drafts import Outline, outline
-from assets.crawl.web.draws import draw
+from assets.crawl.web.drafts import Draft, outline
+from assets.crawl.web.editions import draw
 from assets.crawl.web.packages import Package, find_package
 from assets.crawl.web.site import Place, Site
 from resources.errors import SpecError
@@ -31,13 +31,13 @@ def build_web(config: WebConfig, edition: int, workers: int = 1) -> dict[str, Si
     else:
         planned = [read(reference) for reference in shown]
     places = _places(config)
-    sites = [Site(package, pages, places[package.host], config, edition) for package, pages in planned if pages.drafts]
+    sites = [Site(package, drafts, places[package.host], config, edition) for package, drafts in planned if drafts]
     if not sites:
         raise SpecError("packages: none of them documents anything of the minimal length; name others")
     return {site.host: site for site in sites}
 
 
-def _read(reference: str, config: WebConfig) -> tuple[Package, Outline]:
+def _read(reference: str, config: WebConfig) -> tuple[Package, list[Draft]]:
     package = find_package(reference, [other for names in config.packages for other in names])
     return package, outline(package, config)
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assets.crawl.hosts import retry_after_s
 from assets.crawl.pages import Page, PayloadError, decode_payload, opt_out, read_page
-from assets.crawl.politeness import retry_after_s
 
 A = "http://a.test/dir/page"
 HTML = "text/html; charset=utf-8"
@@ -31,6 +31,7 @@ def test_links_in_document_order_without_those_that_nobody_should_follow():
 
 def test_links_are_relative_to_the_first_base():
     assert read('<base href="/root/"><base href="/other/"><a href="x">').base == "http://a.test/root/"
+    assert read('<base href="http://[bad"><a href="x">').base == A
 
 
 def test_plain_text_has_no_links():

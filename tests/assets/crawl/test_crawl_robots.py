@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.crawl.robots import Listing, read_robots, read_sitemap
+from assets.crawl.robots import read_robots, read_sitemap
 
 A = "http://a.test"
 RULES = b"""\xef\xbb\xbf
@@ -80,11 +80,11 @@ def test_no_bytes_whatever_raise(noise):
 
 def test_sitemaps_indexes_and_plain_lists_packed_or_not():
     urls = b'<?xml version="1.0"?><urlset xmlns="x"><url><loc> http://a/1 </loc></url><url><loc>http://a/2</loc></url>'
-    assert read_sitemap(urls + b"</urlset>", "") == Listing(("http://a/1", "http://a/2"), ())
-    assert read_sitemap(urls, "") == Listing(("http://a/1", "http://a/2"), ())
+    assert read_sitemap(urls + b"</urlset>", "") == (("http://a/1", "http://a/2"), ())
+    assert read_sitemap(urls, "") == (("http://a/1", "http://a/2"), ())
     assert read_sitemap(gzip.compress(urls), "") == read_sitemap(gzip.compress(urls), "gzip")
     index = b"<sitemapindex><sitemap><loc>http://a/s.xml.gz</loc></sitemap></sitemapindex>"
-    assert read_sitemap(index, "") == Listing((), ("http://a/s.xml.gz",))
-    assert read_sitemap(b"http://a/1\nnot a url\nhttps://a/2\n", "") == Listing(("http://a/1", "https://a/2"), ())
-    assert read_sitemap(b"<html><url><loc>http://a/1</loc></url></html>", "") is None
-    assert read_sitemap(gzip.compress(urls)[:-9], "") is None
+    assert read_sitemap(index, "") == ((), ("http://a/s.xml.gz",))
+    assert read_sitemap(b"http://a/1\nnot a url\nhttps://a/2\n", "") == (("http://a/1", "https://a/2"), ())
+    assert read_sitemap(b"<html><url><loc>http://a/1</loc></url></html>", "") == ((), ())
+    assert read_sitemap(gzip.compress(urls)[:-9], "") == ((), ())

@@ -1,11 +1,14 @@
 """One URL, one spelling."""
 
+from urllib.parse import urljoin
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assets.crawl.admission import is_trap
 from assets.crawl.config import Limits
-from assets.crawl.urls import LinkBases, Scope, canonical_url, host_of, is_trap, origin_of
+from assets.crawl.urls import Scope, canonical_url, host_of, link_base, origin_of
 
 SESSIONS = ("sid", "jsessionid")
 PIECES = st.sampled_from(
@@ -56,6 +59,8 @@ def test_a_url_has_one_canonical_form(url, canonical):
         "http://" + "x" * 64 + "ä/",
         "javascript:void(0)",
         "http://a<b/",
+        "http://a..b/",
+        "http://" + "x" * 64 + ".test/",
     ],
 )
 def test_what_cannot_be_fetched_is_no_url(url):
@@ -77,7 +82,7 @@ def test_canonical_form_is_stable_and_clean(text):
     st.lists(PIECES).map("".join), st.sampled_from(["http://a.test", "http://a.test/d/e?q=/x/y", "http://a.test/d/"])
 )
 def test_the_part_of_the_base_that_decides_decides_as_the_whole_does(link, base):
-    assert canonical_url(link, (), LinkBases(base).of(link)) == canonical_url(link, (), base)
+    assert canonical_url(link, (), link_base(link, urljoin(base, "."), base)) == canonical_url(link, (), base)
 
 
 @given(st.text())

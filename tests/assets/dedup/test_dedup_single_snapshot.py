@@ -4,7 +4,6 @@ import os
 import random
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -143,7 +142,7 @@ def test_a_build_killed_at_any_file_continues_to_the_same_bytes(workshop, monkey
         try:
             workshop.dedup(source, name=f"killed-{deaths}")
         except KeyboardInterrupt:
-            stood = {path: path.stat().st_ino for path in (workshop.root).rglob(f"*/killed-{deaths}/signed/*")}
+            stood = {path: path.stat().st_ino for path in (workshop.root).rglob(f"*/killed-{deaths}/signed/0*")}
             stood |= {path: path.stat().st_ino for path in (workshop.root / f"killed-{deaths}").glob("documents/*")}
             left = 1000
             assert workshop.dedup(source, name=f"killed-{deaths}").digests() == undisturbed
@@ -174,38 +173,14 @@ def test_hostile_texts_are_documents_like_any_other(workshop):
     assert result.outcome.stats["entered"] == len(pages)
 
 
-def spoil(path, **columns):
-    table = pq.read_table(path)
-    for name, values in columns.items():
-        table = table.set_column(
-            table.schema.get_field_index(name), name, pa.array(values, table.schema.field(name).type)
-        )
-    pq.write_table(table, path)
-
-
-@pytest.mark.parametrize(
-    ("columns", "message"),
-    [
-        ({"text": [None]}, "no text"),
-        ({"id": ["not hexadecimal"]}, "not 32 hex digits"),
-        ({"id": ["00ff"]}, "not 32 hex digits"),
-    ],
-)
-def test_a_damaged_document_is_named_with_its_file(workshop, columns, message):
-    source = workshop.extracted("extracted", workshop.pages({"a": TEXT}), shards=1)
-    spoil(source / "documents/00000.parquet", **columns)
-    with pytest.raises(InputError, match=rf"00000.parquet.*{message}"):
-        workshop.dedup(source)
-
-
 def test_a_shard_that_is_no_parquet_file_or_lacks_a_column_is_named(workshop):
     source = workshop.extracted("extracted", workshop.pages({"a": TEXT}), shards=1)
     shard = source / "documents/00000.parquet"
     pq.write_table(pq.read_table(shard).drop_columns(["text"]), shard)
-    with pytest.raises(InputError, match="has no column text"):
+    with pytest.raises(InputError, match="lacks text"):
         workshop.dedup(source)
     shard.write_bytes(b"PAR1 but not really")
-    with pytest.raises(InputError, match=r"00000\.parquet is not a Tidemill document shard"):
+    with pytest.raises(InputError, match=r"00000\.parquet is not a Tidemill shard"):
         workshop.dedup(source)
 
 

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from assets.documents import Document, ShardWriter, document_id
 from assets.evaluate.config import EvaluateConfig
 from assets.evaluate.evaluate import evaluate
+from assets.vocabulary import SPECIAL_TOKENS, Vocabulary
 from llm_core.model.checkpoint import save_model
 from llm_core.model.config import ModelConfig
 from llm_core.model.transformer import Transformer
@@ -21,8 +22,8 @@ from resources.build import Build, Outcome
 from resources.store import Store
 from tests.llm_core.feed.shard_writer import ShardWriter as TokenWriter
 
-SPECIALS = ["<|bos|>", "<|user|>", "<|assistant|>", "<|end|>"]
 VOCABULARY = 320
+CHAT_TEMPLATE = "{% for turn in messages %}<|{{ turn.role }}|>{{ turn.content }}<|end|>{% endfor %}<|assistant|>"
 WORDS = ["array", "value", "axis", "return", "element", "matrix", "compute", "tide", "naïve", "order", "shape", "dtype"]
 
 
@@ -68,12 +69,13 @@ class World:
             for document in documents:
                 writer.keep(document)
         self.corpora.append(self.root / name)
+        vocabulary = Vocabulary(self.tokenizer)
         shards = self.root / f"shards-{len(self.shards)}"
         for split in ("train", "held_out"):
             with TokenWriter(shards / split, VOCABULARY) as tokens:
                 for document in documents:
                     if document.split == split:
-                        tokens.add(document.id, [0, *self.tokenizer.encode(document.text).ids])
+                        tokens.add(document.id, [0, *vocabulary.encode([document.text])[0], 1])
         self.shards.append(shards)
 
     def checkpoint(self, stage: str, seed: int) -> Artifact:
@@ -82,6 +84,7 @@ class World:
         torch.manual_seed(seed)
         save_model(Transformer(tiny_config()).eval(), folder)
         self.tokenizer.save(str(folder / "tokenizer.json"))
+        (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE)
         digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()[:32]
         return Artifact(
             stage, "2026-01-05", hashlib.sha256(str(folder).encode()).hexdigest()[:32], digest, folder.as_uri()
@@ -120,7 +123,7 @@ def tokenizer() -> Tokenizer:
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        special_tokens=SPECIALS,
+        special_tokens=list(SPECIAL_TOKENS),
         show_progress=False,
     )
     tokenizer.train_from_iterator([page("train.org", number).text for number in range(40)], trainer)

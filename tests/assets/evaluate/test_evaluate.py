@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from assets.documents import Document, read_documents
-from assets.evaluate import scoring
+from assets.evaluate import evaluate as module
 from assets.evaluate.report import CHAMPION, SAMPLES, SCORES, UNIGRAM, Report
 from assets.evaluate.scores import Scores
 from llm_core.compress.int8 import quantize_int8
@@ -103,23 +103,23 @@ def test_the_same_bytes_for_one_worker_and_two(world) -> None:
 
 def test_a_killed_evaluation_scores_no_model_twice(world, monkeypatch) -> None:
     fresh, _ = world.evaluate("fresh")
-    real, begun = scoring.decoder, []
+    real, begun = module.token_nats, []
 
-    def counted(model, config, context, progress):
+    def counted(model, sequences, **settings):
         begun.append(model)
-        return real(model, config, context, progress)
+        return real(model, sequences, **settings)
 
-    def killed(stream, vocab_size):
+    def killed(training, vocab_size, sequences):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(scoring, "decoder", counted)
-        patched.setattr(scoring, "unigram", killed)
+        patched.setattr(module, "token_nats", counted)
+        patched.setattr(module, "unigram_nats", killed)
         with pytest.raises(KeyboardInterrupt):
             world.evaluate("resumed")
     assert len(begun) == 2
 
-    monkeypatch.setattr(scoring, "decoder", counted)
+    monkeypatch.setattr(module, "token_nats", counted)
     resumed, _ = world.evaluate("resumed")
 
     assert len(begun) == 2
@@ -174,3 +174,12 @@ def test_scores_of_unequal_documents_are_refused(world, tmp_path) -> None:
         Scores.read(tmp_path / "cut.parquet")
     with pytest.raises(InputError, match="no table of scores"):
         Scores.read(folder / SAMPLES)
+
+
+def test_arithmetic_gives_the_threads_back() -> None:
+    before = torch.get_num_threads()
+
+    with module.arithmetic(before + 1):
+        assert torch.get_num_threads() == before + 1
+
+    assert torch.get_num_threads() == before

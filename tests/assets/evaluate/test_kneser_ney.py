@@ -1,4 +1,4 @@
-"""The n-gram baseline, against the published formulas written out over dictionaries."""
+"""The baselines that count: the n-gram model against the published formulas written out over dictionaries."""
 
 from collections import Counter, defaultdict
 
@@ -7,16 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assets.evaluate.baselines import unigram_nats
 from assets.evaluate.kneser_ney import KneserNey, modified_discounts
-from assets.evaluate.token_stream import TokenStream, with_start
+from assets.likelihood import Tokens
 
 Gram = tuple[int, ...]
 START, VOCABULARY = 0, 7
 documents_of = st.lists(st.lists(st.integers(1, VOCABULARY - 1), min_size=1, max_size=25), min_size=1, max_size=12)
 
 
-def stream(documents: list[list[int]]) -> TokenStream:
-    return TokenStream.of([with_start(START, np.array(document, np.int64)) for document in documents])
+def stream(documents: list[list[int]]) -> Tokens:
+    return np.array([token for document in documents for token in (START, *document)], np.int64)
 
 
 class Reference:
@@ -82,12 +83,13 @@ def test_every_probability_is_that_of_the_formulas(
 @settings(max_examples=30, deadline=None)
 @given(documents_of, st.lists(st.integers(1, VOCABULARY - 1), max_size=5), st.integers(2, 5))
 def test_probabilities_sum_to_one_after_any_context(training: list[list[int]], context: list[int], order: int) -> None:
-    model = KneserNey.fit(stream(training), VOCABULARY, order)
+    model = KneserNey.fit(stream(training), VOCABULARY + 1, order)
+    unseen = VOCABULARY  # as likely as `<|bos|>`, which no context predicts either
 
-    asked = stream([[*context, token] for token in range(VOCABULARY)])
-    last = np.cumsum([len(context) + 2] * VOCABULARY) - 1
+    asked = stream([[*context, token] for token in range(1, VOCABULARY + 1)])
+    probabilities = model.probabilities(asked)[len(context) + 1 :: len(context) + 2]
 
-    assert model.probabilities(asked)[last].sum() == pytest.approx(1.0, abs=1e-12)
+    assert probabilities.sum() + probabilities[unseen - 1] == pytest.approx(1.0, abs=1e-12)
 
 
 def test_discounts_are_the_published_estimates() -> None:
@@ -113,3 +115,9 @@ def test_longer_contexts_predict_a_repeated_phrase_better() -> None:
     ]
 
     assert nats[1] < nats[0]
+
+
+def test_the_unigram_adds_one_to_every_count() -> None:
+    (nats,) = unigram_nats(np.array([0, 1, 1, 2, 0, 1]), 5, [np.array([0, 1, 2, 4])])
+
+    np.testing.assert_allclose(np.exp(-nats), [4 / 9, 2 / 9, 1 / 9])

@@ -5,6 +5,7 @@ import numpy as np
 from assets.evaluate.config import EvaluateConfig
 from assets.evaluate.held_out import read_held_out
 from assets.evaluate.signatures import Question, find_signatures, make_questions
+from assets.vocabulary import Vocabulary
 
 TEXT = """Before.
 
@@ -36,14 +37,14 @@ def test_a_long_text_before_is_cut_at_a_line() -> None:
 
 def test_questions_ask_one_of_each_document_among_distinct_choices(world) -> None:
     config = EvaluateConfig(completion_choices=3)
-    held_out = read_held_out(world.shards, world.corpora, frozenset({0}), config)
+    documents, _ = read_held_out(world.shards, world.corpora, config)
 
-    asked = make_questions(held_out, world.tokenizer, config)
+    asked = make_questions(documents, Vocabulary.load(world.tokenizer_folder), config)
 
     assert len({question.document for question in asked}) == len(asked) == 12
     for question in asked:
         texts = [world.tokenizer.decode(sequence.tolist()) for sequence in question.sequences]
-        document = next(document for document in held_out.documents if document.id == question.document)
+        document = next(document for document in documents if document.id == question.document)
         assert document.text.startswith(texts[0])
         assert len(set(texts)) == 3
         prefixes = {tuple(sequence[: question.differs].tolist()) for sequence in question.sequences}
@@ -53,9 +54,9 @@ def test_questions_ask_one_of_each_document_among_distinct_choices(world) -> Non
 
 def test_no_question_without_enough_signatures(world) -> None:
     config = EvaluateConfig(completion_choices=50)
-    held_out = read_held_out(world.shards, world.corpora, frozenset({0}), config)
+    documents, _ = read_held_out(world.shards, world.corpora, config)
 
-    assert make_questions(held_out, world.tokenizer, config) == ()
+    assert make_questions(documents, Vocabulary.load(world.tokenizer_folder), config) == []
 
 
 def test_the_likeliest_choice_per_byte_is_the_answer_and_a_tie_is_none() -> None:

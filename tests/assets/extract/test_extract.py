@@ -114,6 +114,15 @@ def test_a_text_of_no_sure_language_is_kept_as_the_spec_says(crawl, new_build, k
     assert [document.url for document in read_documents(folder_of(build))] == urls
 
 
+def test_what_a_row_says_of_its_document_stands_above_what_its_text_shows(crawl, new_build):
+    build = new_build()
+    row = 'text/plain; title="Sums"; license="MIT"; language="en-GB"'
+    extract(build, ExtractConfig(), crawl(Seen("http://a.test/row", GERMAN.encode(), row, kind="resource")))
+    (document,) = read_documents(folder_of(build))
+    assert (document.title, document.license, document.language) == ("Sums", "MIT", "en")
+    assert document.language_score == 1
+
+
 def test_a_relative_licence_link_is_resolved_against_the_page(crawl, new_build):
     body = page(ENGLISH).replace(b"</head>", b"<link rel=license href=../license.html></head>")
     build = new_build()

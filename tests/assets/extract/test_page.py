@@ -35,9 +35,8 @@ def article(head: str = "", body: str = "<p>Some words to read.</p>") -> str:
     return f"<html><head>{head}</head><body><main>{body}</main></body></html>"
 
 
-@pytest.mark.parametrize("extractor", ["balanced", "resiliparse"])
-def test_documentation_keeps_headings_signatures_lists_and_code(extractor):
-    assert read(DOCUMENTATION, extractor=extractor).text == (
+def test_documentation_keeps_headings_signatures_lists_and_code():
+    assert read(DOCUMENTATION).text == (
         "# numpy.dot\n\n"
         "numpy.dot(a, b, out=None)\n\n"
         "Dot product of two arrays. If a < b, nothing happens.\n\n"
@@ -56,12 +55,6 @@ def test_documentation_keeps_headings_signatures_lists_and_code(extractor):
         "1\n"
         "```"
     )
-
-
-def test_trafilatura_reads_the_same_page_by_a_word_in_the_spec():
-    text = read(DOCUMENTATION, extractor="trafilatura").text
-    assert "numpy.dot" in text
-    assert "We use cookies" not in text
 
 
 def test_a_page_whose_main_content_is_missed_is_read_from_its_body():

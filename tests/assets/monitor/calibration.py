@@ -43,9 +43,11 @@ def calibrate(
     shifted_windows: int,
     mixes: Sequence[float] = (0.1, 0.25, 0.5, 1.0),
 ) -> Calibration:
-    """Cut in-domain requests into one reference and disjoint windows, and count the alarms; then mix in others.
+    """Cut in-domain requests into disjoint windows, and count the alarms; then mix in others.
 
-    Sizes and rate are the spec's. A shifted window takes the rest of its requests from an in-domain one.
+    Sizes and rate are the spec's. Each window meets a reference drawn from the requests outside it: the
+    rate is promised over references and windows alike, and windows that share a reference err together.
+    A shifted window takes the rest of its requests from an in-domain one.
 
     Raises:
         InputError: if there are too few requests.
@@ -59,13 +61,15 @@ def calibrate(
         )
     draw = np.random.default_rng(config.seed)
     order = draw.permutation(len(in_domain))
-    reference = _take(in_domain, order[windows * size : needed[0]])
-    plain = [_take(in_domain, order[start : start + size]) for start in range(0, windows * size, size)]
+    starts = range(0, windows * size, size)
+    plain = [_take(in_domain, order[start : start + size]) for start in starts]
+    others = [np.delete(order, slice(start, start + size)) for start in starts]
+    references = [_take(in_domain, draw.choice(places, config.reference_requests, replace=False)) for places in others]
     mixed = {
         mix: [_mix(window, shifted, round(mix * size), draw) for window in plain[:shifted_windows]] for mix in mixes
     }
     return Calibration(
-        _count(plain, reference, config), {mix: _count(made, reference, config) for mix, made in mixed.items()}
+        _count(plain, references, config), {mix: _count(made, references, config) for mix, made in mixed.items()}
     )
 
 
@@ -80,8 +84,8 @@ def _mix(window: Requests, shifted: Requests, count: int, draw: np.random.Genera
     return Requests(texts, np.concatenate([others.bits_per_byte, window.bits_per_byte[count:]]))
 
 
-def _count(windows: Sequence[Requests], reference: Requests, config: MonitorConfig) -> Alarms:
-    findings = [compare(window, reference, config) for window in windows]
+def _count(windows: Sequence[Requests], references: Sequence[Requests], config: MonitorConfig) -> Alarms:
+    findings = [compare(*pair, config) for pair in zip(windows, references, strict=False)]
     return Alarms(
         len(windows),
         sum(any(finding.drifted for finding in found) for found in findings),

@@ -11,11 +11,11 @@ import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from assets.crawl.web.docstrings import UnreadableSourceError, parse_module
+from assets.crawl.web.docstrings import parse_module
 from assets.documents import Document, ShardWriter
 from assets.monitor.config import MonitorConfig
 from assets.monitor.request_log import open_request_log
-from assets.questions import phrase, subjects
+from assets.questions import documented_objects, phrase
 from assets.vocabulary import SPECIAL_TOKENS
 from llm_core.model.checkpoint import save_model
 from llm_core.model.config import ModelConfig
@@ -46,11 +46,7 @@ def read_package(name: str, most: int) -> list[Document]:
         if "tests" in path.parts or "test" in path.parts or path.stat().st_size > LARGEST or len(found) >= most:
             continue
         module = ".".join((name, *path.relative_to(root).with_suffix("").parts)).removesuffix(".__init__")
-        try:
-            items = parse_module(path.read_bytes(), module, minimum=120)
-        except UnreadableSourceError:
-            continue
-        for item in items:
+        for item in parse_module(path.read_bytes(), module, minimum=120):
             full = f"{module}.{item.name}" if item.name else module
             found.append(
                 Document(
@@ -75,7 +71,7 @@ def library() -> Library:
 def ask_each(documents: Sequence[Document], seed: int) -> list[str]:
     """One question about each document, in random order."""
     draw = random.Random(seed)
-    asked = [phrase(draw.choice(found), draw) for document in documents if (found := subjects(document))]
+    asked = [phrase(draw.choice(found), draw) for document in documents if (found := documented_objects(document))]
     draw.shuffle(asked)
     return asked
 

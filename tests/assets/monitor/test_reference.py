@@ -51,12 +51,14 @@ def test_a_killed_build_goes_on_to_the_same_bytes(make_build, folder_of, corpus,
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(module, "weights_hash", die)
+        patched.setattr(module, "bits_per_byte", die)
         with pytest.raises(KeyboardInterrupt):
             make_reference(killed, CONFIG, [corpus], champion)
     assert make_reference(killed, CONFIG, [corpus], champion) == expected
     assert bytes_of(folder_of(killed)) == bytes_of(folder_of(whole))
-    assert make_reference(killed, CONFIG, [], champion) == expected, "a finished reference is not made again"
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "bits_per_byte", die)
+        assert make_reference(killed, CONFIG, [corpus], champion) == expected, "a finished reference is not made again"
 
 
 def test_reading_gives_the_requests_and_their_hosts(make_build, folder_of, corpus, champion):

@@ -87,14 +87,6 @@ def test_another_window_size_leaves_closed_windows_as_they_were(tmp_path):
     assert len(closed_windows(tmp_path)) == 2
 
 
-def test_a_window_of_time_closes_with_the_first_request_after_its_end(tmp_path):
-    log = open_request_log(MonitorConfig(window_hours=1), tmp_path)
-    for number, minutes in enumerate([0, 59, 61, 58, 130]):  # the fourth came before the third, and ended after it
-        log(record("a", number, time_s=1_767_600_000.0 + 60 * minutes))
-    windows = [[request.number for request in read_lines(w.path.read_bytes())[0]] for w in closed_windows(tmp_path)]
-    assert windows == [[1, 2], [3, 4]]
-
-
 def test_a_line_cut_short_is_ended_counted_and_costs_no_other(tmp_path, caplog):
     write_log(tmp_path, ["a", "b", "c"], SMALL)
     (path,) = segments(tmp_path)

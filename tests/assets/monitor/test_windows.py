@@ -5,7 +5,7 @@ import pytest
 
 from assets.monitor.config import MonitorConfig
 from assets.monitor.request_log import open_request_log, read_lines
-from assets.monitor.windows import Window, closed_windows, observe_window, read_window
+from assets.monitor.windows import Window, closed_windows, observe_window, read_prompts
 from resources.artifact import Recipe
 from resources.errors import InputError
 from resources.lake import Lake
@@ -24,8 +24,7 @@ def window_of(folder, prompts, **changes) -> Window:
 def test_a_window_becomes_a_table_of_its_requests(tmp_path, make_build, folder_of):
     build = make_build("window")
     outcome = observe_window(build, window_of(tmp_path / "log", PROMPTS))
-    requests = read_window(folder_of(build))
-    assert [request.prompt for request in requests] == PROMPTS
+    assert read_prompts(folder_of(build)) == PROMPTS
     assert (outcome.stats["entered"], outcome.stats["kept"], outcome.stats["dropped"]) == (20, 20, {})
     assert outcome.stats["models"] == {"f00d": 20}
 
@@ -47,7 +46,7 @@ def test_lines_that_are_no_requests_are_counted_with_their_reason(tmp_path, make
     build = make_build("window")
     stats = observe_window(build, window).stats
     assert stats["entered"] == stats["kept"] + sum(stats["dropped"].values()) == 23
-    assert stats["kept"] == len(read_window(folder_of(build))) == 18
+    assert stats["kept"] == len(read_prompts(folder_of(build))) == 18
     assert set(stats["dropped"]) == {"torn", "malformed"}
     named = (folder_of(build) / "unreadable.jsonl").read_text()
     assert '"line": 4, "reason": "torn"' in named
@@ -86,7 +85,7 @@ def test_a_window_once_seen_stays_seen(tmp_path):
 def test_a_table_of_something_else_is_refused(tmp_path):
     (tmp_path / "requests.parquet").write_bytes(b"PAR1 no table PAR1")
     with pytest.raises(InputError, match="not a window of a request log"):
-        read_window(tmp_path)
+        read_prompts(tmp_path)
 
 
 def test_an_open_window_is_not_closed_by_looking(tmp_path):

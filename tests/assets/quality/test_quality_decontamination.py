@@ -173,7 +173,8 @@ def test_the_overlap_is_that_of_comparing_sets_one_by_one(evaluation, text, n, l
     for other in (grams(document.split()) for document in evaluation):
         if len(own & other) >= least:
             expected = max(expected, len(own & other) / min(len(own), len(other)))
-    index = EvaluationIndex.of([ngram_hashes(document, n) for document in evaluation])
+    hashes = [ngram_hashes(document, n) for document in evaluation]
+    index = EvaluationIndex.of(np.concatenate([np.empty(0, np.uint64), *hashes]), np.array([*map(len, hashes)], int))
     assert index.largest_overlap(ngram_hashes(text, n), least) == pytest.approx(expected)
 
 

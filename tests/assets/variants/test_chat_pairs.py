@@ -1,5 +1,6 @@
 """Chat pairs as files and as shards of tokens that train on the answers alone."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 import transformers
 
 from assets.variants.chat_config import ChatConfig
-from assets.variants.chat_pairs import make_chat_pairs, read_pairs
+from assets.variants.chat_pairs import ChatPair, make_chat_pairs
 from assets.vocabulary import Vocabulary
 from llm_core.feed.shards import Shards
 from resources.errors import InputError
@@ -17,10 +18,15 @@ CONFIG = ChatConfig()
 BOTH = [*prose(12), *prose(4, "held_out", "b.docs.test")]
 
 
+def read_pairs(folder: Path) -> list[ChatPair]:
+    lines = [line for path in sorted((folder / "pairs").iterdir()) for line in path.read_text().splitlines()]
+    return [ChatPair(**json.loads(line)) for line in lines]
+
+
 def test_each_pair_names_the_page_whose_words_answer_it(corpora: Corpora, tokenizer: Path) -> None:
     make_chat_pairs(corpora.build("chat"), CONFIG, corpora.corpus("corpus", BOTH), tokenizer)
     pages = {document.id: document for document in BOTH}
-    pairs = list(read_pairs(corpora.root / "chat"))
+    pairs = read_pairs(corpora.root / "chat")
     assert {pair.document for pair in pairs} == pages.keys()
     for pair in pairs:
         source = pages[pair.document]

@@ -1,10 +1,11 @@
 """A tiny model with varied output, and a tiny byte-level tokenizer."""
 
+from typing import NamedTuple
+
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from llm_core.generate.lane import EngineModel
 from llm_core.generate.text_stream import TokenBytes
 from llm_core.model.config import ModelConfig
 from llm_core.model.transformer import Transformer
@@ -44,11 +45,18 @@ def random_model(seed: int, vocab_size: int = 300) -> Transformer:
     return Transformer(config).eval()
 
 
-@pytest.fixture(scope="session")
-def model(tokenizer: Tokenizer) -> EngineModel:
-    return EngineModel("1", random_model(seed=1), TokenBytes(tokenizer))
+class TinyModel(NamedTuple):
+    """What an engine takes."""
+
+    transformer: Transformer
+    vocabulary: TokenBytes
 
 
 @pytest.fixture(scope="session")
-def other_model(tokenizer: Tokenizer) -> EngineModel:
-    return EngineModel("2", random_model(seed=2), TokenBytes(tokenizer))
+def model(tokenizer: Tokenizer) -> TinyModel:
+    return TinyModel(random_model(seed=1), TokenBytes(tokenizer))
+
+
+@pytest.fixture(scope="session")
+def other_model(tokenizer: Tokenizer) -> TinyModel:
+    return TinyModel(random_model(seed=2), TokenBytes(tokenizer))

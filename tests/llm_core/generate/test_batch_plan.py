@@ -3,7 +3,7 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_core.generate.lane import share_budget, split_rows
+from llm_core.generate.batch_plan import share_budget, split_rows
 
 LENGTHS = st.lists(st.integers(1, 60), min_size=1, max_size=6)
 

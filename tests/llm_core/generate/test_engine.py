@@ -1,18 +1,17 @@
 import pytest
 import torch
 
-from llm_core.generate.engine import Engine
-from llm_core.generate.errors import GenerationError
-from llm_core.generate.lane import EngineConfig, EngineModel
-from llm_core.generate.request import Completion, Request, Update
+from llm_core.generate.engine import Engine, EngineConfig
+from llm_core.generate.request import Completion, GenerationError, Request, Update
 from llm_core.generate.sampling import Sampling
+from tests.llm_core.generate.conftest import TinyModel
 
 GREEDY = Sampling(temperature=0.0)
 PROMPTS = [tuple(range(10 + i, 10 + i + n)) for i, n in enumerate([3, 17, 1, 40, 8, 25, 5, 12])]
 LENGTHS = [20, 5, 31, 12, 40, 1, 9, 26]
 
 
-def greedy_by_full_forward(model: EngineModel, prompt: tuple[int, ...], count: int) -> list[int]:
+def greedy_by_full_forward(model: TinyModel, prompt: tuple[int, ...], count: int) -> list[int]:
     """The plain loop: the whole sequence through the model again for each token."""
     tokens = list(prompt)
     with torch.inference_mode():
@@ -21,7 +20,7 @@ def greedy_by_full_forward(model: EngineModel, prompt: tuple[int, ...], count: i
     return tokens[len(prompt) :]
 
 
-def log_likelihoods(model: EngineModel, tokens: list[int]) -> list[float]:
+def log_likelihoods(model: TinyModel, tokens: list[int]) -> list[float]:
     """The model's own log-probability of each token after the first."""
     with torch.inference_mode():
         logprobs = model.transformer(torch.tensor([tokens]))[0].log_softmax(-1)
@@ -55,12 +54,12 @@ def test_greedy_tokens_are_those_of_the_plain_loop(model):
     request = Request("a", PROMPTS[1], 30, sampling=GREEDY)
     expected = greedy_by_full_forward(model, PROMPTS[1], 30)
     assert len(set(expected)) > 5, "a model that repeats one token would prove little"
-    assert ids(Engine(model).generate([request])[0]) == expected
+    assert ids(Engine(*model).generate([request])[0]) == expected
 
 
 @pytest.mark.parametrize("step_tokens", [1, 7, 16, 512])
 def test_a_prompt_read_in_chunks_gives_the_same_tokens(model, step_tokens):
-    engine = Engine(model, EngineConfig(step_tokens=step_tokens))
+    engine = Engine(*model, EngineConfig(step_tokens=step_tokens))
     completion = engine.generate([Request("a", PROMPTS[3], 10, sampling=GREEDY)])[0]
     assert ids(completion) == greedy_by_full_forward(model, PROMPTS[3], 10)
     assert engine.stats.forward_passes == -(-40 // step_tokens) + 9
@@ -73,12 +72,12 @@ def test_each_of_eight_concurrent_requests_gets_its_tokens_as_alone(model, sampl
         Request(str(i), prompt, count, sampling=sampling)
         for i, (prompt, count) in enumerate(zip(PROMPTS, LENGTHS, strict=True))
     ]
-    together = Engine(model, config).generate(requests)
-    assert [ids(completion) for completion in together] == [ids(Engine(model).generate([r])[0]) for r in requests]
+    together = Engine(*model, config).generate(requests)
+    assert [ids(completion) for completion in together] == [ids(Engine(*model).generate([r])[0]) for r in requests]
 
 
 def test_forward_passes_follow_the_longest_request_not_the_sum(model):
-    engine = Engine(model, EngineConfig(slots=8))
+    engine = Engine(*model, EngineConfig(slots=8))
     requests = [
         Request(str(i), prompt, count, sampling=GREEDY)
         for i, (prompt, count) in enumerate(zip(PROMPTS, LENGTHS, strict=True))
@@ -90,7 +89,7 @@ def test_forward_passes_follow_the_longest_request_not_the_sum(model):
 
 
 def test_a_request_joins_a_running_batch_and_leaves_it_first(model):
-    engine, long, short = Engine(model), Inbox(), Inbox()
+    engine, long, short = Engine(*model), Inbox(), Inbox()
     engine.submit(Request("long", PROMPTS[0], 30, sampling=GREEDY), long)
     for _ in range(10):
         engine.step()
@@ -98,18 +97,18 @@ def test_a_request_joins_a_running_batch_and_leaves_it_first(model):
     while short.completion is None:
         engine.step()
     assert long.completion is None
-    assert engine.stats.steps == 15
+    assert engine.stats.forward_passes == 15
     run(engine)
     assert ids(long.completion) == greedy_by_full_forward(model, PROMPTS[0], 30)
     assert ids(short.completion) == greedy_by_full_forward(model, PROMPTS[1], 5)
 
 
 def test_more_requests_than_slots_wait_their_turn(model):
-    engine, inboxes = Engine(model, EngineConfig(slots=2)), [Inbox() for _ in range(5)]
+    engine, inboxes = Engine(*model, EngineConfig(slots=2)), [Inbox() for _ in range(5)]
     for i, inbox in enumerate(inboxes):
         engine.submit(Request(str(i), PROMPTS[i], 4, sampling=GREEDY), inbox)
     engine.step()
-    assert (engine.stats.running, engine.stats.waiting) == (2, 3)
+    assert (len(engine.running), len(engine.waiting)) == (2, 3)
     run(engine)
     assert [ids(inbox.completion) for inbox in inboxes] == [
         greedy_by_full_forward(model, PROMPTS[i], 4) for i in range(5)
@@ -117,10 +116,8 @@ def test_more_requests_than_slots_wait_their_turn(model):
 
 
 def test_scores_are_the_models_own(model):
-    request = Request(
-        "a", PROMPTS[3], 6, sampling=Sampling(seed=2), scores_prompt=True, scores_output=True, top_scores=2
-    )
-    completion = Engine(model, EngineConfig(step_tokens=9)).generate([request])[0]
+    request = Request("a", PROMPTS[3], 6, sampling=Sampling(seed=2), scores_prompt=True, logprobs=2)
+    completion = Engine(*model, EngineConfig(step_tokens=9)).generate([request])[0]
     expected = log_likelihoods(model, [*PROMPTS[3], *ids(completion)])
     assert [token.id for token in completion.prompt] == list(PROMPTS[3])
     assert completion.prompt[0].logprob is None
@@ -130,7 +127,7 @@ def test_scores_are_the_models_own(model):
 
 
 def test_a_request_for_no_tokens_only_scores_its_prompt(model):
-    engine = Engine(model)
+    engine = Engine(*model)
     completion = engine.generate([Request("a", PROMPTS[1], 0, scores_prompt=True)])[0]
     assert (completion.text, completion.tokens, completion.finish_reason) == ("", (), "length")
     assert sum(token.logprob for token in completion.prompt[1:]) == pytest.approx(
@@ -140,7 +137,7 @@ def test_a_request_for_no_tokens_only_scores_its_prompt(model):
 
 
 def test_a_stop_string_across_token_borders_ends_the_text(model):
-    free = Engine(model).generate([Request("a", PROMPTS[4], 30, sampling=GREEDY)])[0]
+    free = Engine(*model).generate([Request("a", PROMPTS[4], 30, sampling=GREEDY)])[0]
     # The last character of one token and the first of the next: no token contains the string.
     starts = [token.offset for token in free.tokens]
     stop = next(
@@ -148,7 +145,7 @@ def test_a_stop_string_across_token_borders_ends_the_text(model):
         for at in starts[4:]
         if free.text.find(free.text[at - 1 : at + 1]) == at - 1 and "�" not in free.text[at - 1 : at + 1]
     )
-    inbox, engine = Inbox(), Engine(model)
+    inbox, engine = Inbox(), Engine(*model)
     engine.submit(Request("b", PROMPTS[4], 30, sampling=GREEDY, stop=(stop,), streams=True), inbox)
     run(engine)
     assert inbox.completion.text == free.text[: free.text.index(stop)]
@@ -158,18 +155,18 @@ def test_a_stop_string_across_token_borders_ends_the_text(model):
 
 
 def test_an_end_token_ends_the_text_and_is_not_in_it(model):
-    free = Engine(model).generate([Request("a", PROMPTS[4], 30, sampling=GREEDY)])[0]
+    free = Engine(*model).generate([Request("a", PROMPTS[4], 30, sampling=GREEDY)])[0]
     end = free.tokens[12]
     first = next(place for place, token in enumerate(free.tokens) if token.id == end.id)
-    ended = Engine(model).generate([Request("b", PROMPTS[4], 30, sampling=GREEDY, end_ids=frozenset({end.id}))])[0]
+    ended = Engine(*model).generate([Request("b", PROMPTS[4], 30, sampling=GREEDY, end_ids=frozenset({end.id}))])[0]
     assert ids(ended) == ids(free)[: first + 1]
     assert ended.finish_reason == "stop"
     assert ended.text.rstrip("�") == free.text[: free.tokens[first].offset].rstrip("�")
 
 
 def test_streamed_pieces_join_to_the_text_and_the_tokens(model):
-    inbox, engine = Inbox(), Engine(model)
-    engine.submit(Request("a", PROMPTS[2], 40, sampling=Sampling(1.5, seed=9), streams=True, scores_output=True), inbox)
+    inbox, engine = Inbox(), Engine(*model)
+    engine.submit(Request("a", PROMPTS[2], 40, sampling=Sampling(1.5, seed=9), streams=True, logprobs=0), inbox)
     run(engine)
     assert len(inbox.updates) > 10
     assert "".join(update.text for update in inbox.updates) == inbox.completion.text
@@ -179,33 +176,12 @@ def test_streamed_pieces_join_to_the_text_and_the_tokens(model):
 
 def test_a_full_context_ends_the_text(model):
     prompt = tuple(range(2, 120))
-    completion = Engine(model).generate([Request("a", prompt, 50, sampling=GREEDY)])[0]
+    completion = Engine(*model).generate([Request("a", prompt, 50, sampling=GREEDY)])[0]
     assert (len(completion.tokens), completion.finish_reason) == (128 - 118, "length")
 
 
-def test_running_requests_finish_on_their_version_and_new_ones_go_to_the_new(model, other_model):
-    engine, running, waiting, new = Engine(model, EngineConfig(slots=1)), Inbox(), Inbox(), Inbox()
-    engine.submit(Request("running", PROMPTS[0], 20, sampling=GREEDY), running)
-    engine.step()
-    engine.submit(Request("waiting", PROMPTS[1], 5, sampling=GREEDY), waiting)
-    engine.swap(other_model)
-    engine.submit(Request("new", PROMPTS[0], 20, sampling=GREEDY), new)
-    run(engine)
-    assert [inbox.completion.version for inbox in (running, waiting, new)] == ["1", "1", "2"]
-    assert ids(running.completion) == greedy_by_full_forward(model, PROMPTS[0], 20)
-    assert ids(new.completion) == greedy_by_full_forward(other_model, PROMPTS[0], 20)
-
-
-def test_a_request_made_for_the_old_version_still_runs_on_it_after_the_swap(model, other_model):
-    engine, late = Engine(model), Inbox()
-    engine.swap(other_model)
-    engine.submit(Request("late", PROMPTS[0], 5, sampling=GREEDY), late, model)
-    run(engine)
-    assert (late.completion.version, ids(late.completion)) == ("1", greedy_by_full_forward(model, PROMPTS[0], 5))
-
-
 def test_cancelling_frees_the_slot_and_keeps_what_was_written(model):
-    engine, first, second = Engine(model, EngineConfig(slots=1)), Inbox(), Inbox()
+    engine, first, second = Engine(*model, EngineConfig(slots=1)), Inbox(), Inbox()
     engine.submit(Request("first", PROMPTS[0], 50, sampling=GREEDY), first)
     engine.submit(Request("second", PROMPTS[1], 3, sampling=GREEDY), second)
     for _ in range(4):
@@ -216,15 +192,15 @@ def test_cancelling_frees_the_slot_and_keeps_what_was_written(model):
     assert ids(second.completion) == greedy_by_full_forward(model, PROMPTS[1], 3)
 
 
-def test_a_failing_model_ends_its_requests_and_not_the_engine(model, other_model, monkeypatch):
-    engine, broken, sound = Engine(model), Inbox(), Inbox()
-    monkeypatch.setattr(model.transformer, "states", lambda *_, **__: 1 / 0)
-    engine.submit(Request("broken", PROMPTS[0], 5), broken)
-    engine.submit(Request("sound", PROMPTS[0], 5), sound, other_model)
-    run(engine)
-    assert broken.completion.finish_reason == "error"
-    assert "ZeroDivisionError" in broken.completion.error
-    assert sound.completion.finish_reason == "length"
+def test_a_failing_model_ends_its_requests_and_not_the_engine(model, monkeypatch):
+    engine = Engine(*model)
+    with monkeypatch.context() as patch:
+        patch.setattr(model.transformer, "states", lambda *_, **__: 1 / 0)
+        broken = engine.generate([Request("broken", PROMPTS[0], 5)])[0]
+    assert broken.finish_reason == "error"
+    assert "ZeroDivisionError" in broken.error
+    sound = engine.generate([Request("sound", PROMPTS[0], 5, sampling=GREEDY)])[0]
+    assert ids(sound) == greedy_by_full_forward(model, PROMPTS[0], 5)
 
 
 @pytest.mark.parametrize(
@@ -232,4 +208,4 @@ def test_a_failing_model_ends_its_requests_and_not_the_engine(model, other_model
 )
 def test_a_prompt_that_cannot_run_is_refused(model, prompt, message):
     with pytest.raises(GenerationError, match=message):
-        Engine(model).submit(Request("a", prompt, 1), Inbox())
+        Engine(*model).submit(Request("a", prompt, 1), Inbox())

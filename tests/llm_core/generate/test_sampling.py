@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_core.generate.errors import GenerationError
+from llm_core.errors import ConfigError
 from llm_core.generate.sampling import Sampler, Sampling, choose_tokens, keep_nucleus
 
 LOGITS = torch.tensor([2.0, 1.0, 0.0, -1.0, -30.0])
@@ -73,5 +73,5 @@ def test_a_token_of_no_weight_is_never_drawn():
 
 @pytest.mark.parametrize(("field", "value"), [("temperature", -0.1), ("top_p", 0.0), ("top_p", 1.1)])
 def test_settings_out_of_range_are_refused_by_name(field, value):
-    with pytest.raises(GenerationError, match=field):
+    with pytest.raises(ConfigError, match=field):
         Sampling(**{field: value})

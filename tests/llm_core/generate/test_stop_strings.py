@@ -3,7 +3,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_core.generate.stop import StopScanner
+from llm_core.generate.text_stream import StopScanner
 
 
 def scan(stops: list[str], pieces: list[str]) -> tuple[list[str], str | None]:

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models
 
-from llm_core.generate.errors import GenerationError
+from llm_core.generate.request import GenerationError
 from llm_core.generate.text_stream import TextStream, TokenBytes
 
 

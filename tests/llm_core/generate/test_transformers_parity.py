@@ -23,7 +23,7 @@ def test_a_batch_of_unequal_prompts_writes_what_transformers_writes(model, tmp_p
     requests = [
         Request(str(len(prompt)), prompt, 40, sampling=Sampling(temperature=0.0), end_ids=ends) for prompt in prompts
     ]
-    for prompt, completion in zip(prompts, Engine(model).generate(requests), strict=True):
+    for prompt, completion in zip(prompts, Engine(*model).generate(requests), strict=True):
         tokens = torch.tensor([prompt])
         with torch.inference_mode():
             expected = reference.generate(

@@ -1,6 +1,5 @@
-"""Hugging Face's models and ours compute the same logits, whichever side they come from."""
+"""An exported model computes the same logits with Hugging Face's code, and its tokenizer the same tokens."""
 
-import json
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,12 +10,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from llm_core.adapt.lora import attach_lora
 from llm_core.compress.int8 import quantize_int8
-from llm_core.interop.architectures import ARCHITECTURES, InteropError, architecture_of
-from llm_core.interop.huggingface import SpecialTokens, export_huggingface, import_huggingface
+from llm_core.interop.huggingface import ARCHITECTURES, InteropError, SpecialTokens, export_huggingface
 from llm_core.model.config import ModelConfig
 from llm_core.model.transformer import Transformer
 
-AutoConfig: Any = transformers.AutoConfig
 AutoModelForCausalLM: Any = transformers.AutoModelForCausalLM
 AutoTokenizer: Any = transformers.AutoTokenizer
 Model = TypeVar("Model", bound=torch.nn.Module)
@@ -27,14 +24,6 @@ CHAT = (
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 TOKENS = torch.randint(0, 280, (2, 19), generator=torch.Generator().manual_seed(3))
-WIDTHS = {
-    "vocab_size": 320,
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "max_position_embeddings": 64,
-}
 
 
 @pytest.fixture(scope="module")
@@ -70,44 +59,21 @@ def largest_difference(theirs: transformers.PreTrainedModel, mine: Transformer) 
     return float(difference.abs().max())
 
 
-@pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("kv_heads", [4, 2])
-@pytest.mark.parametrize("model_type", [architecture.model_type for architecture in ARCHITECTURES])
-def test_their_random_model_gives_our_logits(tmp_path: Path, model_type: str, kv_heads: int, tied: bool) -> None:
-    torch.manual_seed(0)
-    config = AutoConfig.for_model(
-        model_type,
-        **WIDTHS,
-        num_key_value_heads=kv_heads,
-        head_dim=12,
-        tie_word_embeddings=tied,
-        rope_parameters={"rope_type": "default", "rope_theta": 5000.0},
-        rms_norm_eps=1e-5,
-        hidden_act="relu2" if model_type in ("arcee", "apertus") else "silu",
-    )
-    theirs = unsettle(AutoModelForCausalLM.from_config(config)).eval()
-    theirs.save_pretrained(tmp_path)
-    mine = import_huggingface(tmp_path)
-    assert largest_difference(theirs, mine) < 1e-4
-    assert mine.config.parameters() == theirs.num_parameters()
-
-
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("qk_norm", [True, False])
 @pytest.mark.parametrize("activation", ["swiglu", "relu2"])
-def test_our_model_loads_unchanged_and_comes_back(
-    tmp_path: Path, tokenizer_file: Path, activation: Any, qk_norm: bool, tied: bool
+def test_our_model_loads_unchanged(
+    tmp_path: Path, tokenizer_file: Path, activation: Any, qk_norm: bool, tied: bool, kv_heads: int
 ) -> None:
-    mine = ours(activation=activation, qk_norm=qk_norm, tied=tied, kv_heads=2, head_dim=16, rope_theta=5000.0)
+    mine = ours(activation=activation, qk_norm=qk_norm, tied=tied, kv_heads=kv_heads, head_dim=16, rope_theta=5000.0)
     export_huggingface(mine, tmp_path, tokenizer_file=tokenizer_file, chat_template=CHAT)
     theirs, loading = AutoModelForCausalLM.from_pretrained(tmp_path, output_loading_info=True)
-    assert type(theirs).__name__ == architecture_of(mine.config).class_name
+    assert type(theirs).__name__ == ARCHITECTURES[activation, qk_norm].class_name
     assert not loading["missing_keys"]
     assert not loading["unexpected_keys"]
     assert largest_difference(theirs, mine) < 1e-4
-    back = import_huggingface(tmp_path)
-    assert back.config == mine.config
-    assert torch.equal(back(TOKENS), mine(TOKENS))
+    assert theirs.num_parameters() == sum(parameter.numel() for parameter in mine.parameters())
 
 
 def test_greedy_generation_is_the_argmax_of_our_logits(tmp_path: Path, tokenizer_file: Path) -> None:
@@ -160,44 +126,6 @@ def test_the_same_model_gives_the_same_bytes(tmp_path: Path, tokenizer_file: Pat
 def test_bf16_weights_keep_their_dtype(tmp_path: Path, tokenizer_file: Path) -> None:
     export_huggingface(ours().to(torch.bfloat16), tmp_path, tokenizer_file=tokenizer_file)
     assert AutoModelForCausalLM.from_pretrained(tmp_path).dtype == torch.bfloat16
-    assert import_huggingface(tmp_path).embed_tokens.weight.dtype == torch.bfloat16
-
-
-def test_shards_are_read(tmp_path: Path, tokenizer_file: Path) -> None:
-    mine = ours()
-    export_huggingface(mine, tmp_path / "whole", tokenizer_file=tokenizer_file)
-    AutoModelForCausalLM.from_pretrained(tmp_path / "whole").save_pretrained(tmp_path / "parts", max_shard_size="40KB")
-    assert len(list((tmp_path / "parts").glob("*.safetensors"))) > 1
-    assert torch.equal(import_huggingface(tmp_path / "parts")(TOKENS), mine(TOKENS))
-
-
-@pytest.mark.parametrize(
-    ("change", "complaint"),
-    [
-        ({"model_type": "gpt2"}, "model_type is 'gpt2'; those that our decoder computes are llama, qwen3"),
-        ({"rope_parameters": {"rope_type": "llama3", "rope_theta": 1e4}}, "rope_type is 'llama3'"),
-        ({"attention_bias": True}, "attention_bias is True"),
-        ({"hidden_act": "gelu"}, "hidden_act is 'gelu'"),
-        ({"num_hidden_layers": 3}, "weights do not fit"),
-        ({"intermediate_size": 8}, "weights do not fit"),
-        ({"num_key_value_heads": 3}, "kv_heads is 3"),
-    ],
-)
-def test_what_our_decoder_does_not_compute_is_refused(
-    tmp_path: Path, tokenizer_file: Path, change: dict[str, object], complaint: str
-) -> None:
-    export_huggingface(ours(), tmp_path, tokenizer_file=tokenizer_file)
-    config = tmp_path / "config.json"
-    config.write_text(json.dumps(json.loads(config.read_text()) | change))
-    with pytest.raises(InteropError, match=complaint):
-        import_huggingface(tmp_path)
-
-
-def test_pickled_weights_are_never_read(tmp_path: Path, tokenizer_file: Path) -> None:
-    export_huggingface(ours(), tmp_path, tokenizer_file=tokenizer_file)
-    (tmp_path / "model.safetensors").rename(tmp_path / "pytorch_model.bin")
-    with pytest.raises(InteropError, match="never pickles"):
-        import_huggingface(tmp_path)
 
 
 def test_a_tokenizer_that_does_not_fit_is_refused(tmp_path: Path, tokenizer_file: Path) -> None:

@@ -75,11 +75,11 @@ def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"format": "other"}, "not of the format"),
+        ({"format": "other"}, "format is 'other'; it must be one of 'tidemill'"),
         ({"model": {"layer": 2}}, "no field 'layer'; did you mean 'layers'"),
         ({"model": {"layers": 3}}, "damaged, or not of the model"),
-        ({"quantization": {"method": "int4", "tables": False}}, "unknown quantization method 'int4'"),
-        ({"quantization": {}}, "lacks or mistypes a key"),
+        ({"quantization": {"method": "int4", "tables": False}}, "method is 'int4'; it must be one of 'int8'"),
+        ({"quantization": {"tables": 1}}, "tables is 1; it must be of type bool"),
     ],
 )
 def test_a_description_of_something_else_is_refused(tmp_path: Path, change: dict[str, object], complaint: str) -> None:

@@ -27,16 +27,15 @@ def test_loss_and_gradients_are_those_of_plain_cross_entropy(problem, chunk, is_
     weights = weights if is_weighted else None
     expected = plain_loss(states, head, targets, weights)
     wanted = torch.autograd.grad(expected / 5, (states, head))
-    loss, count = next_token_loss(states, head, targets, weights, chunk=chunk)
+    loss = next_token_loss(states, head, targets, weights, chunk=chunk)
     torch.testing.assert_close(loss, expected)
-    assert count == (21 if weights is None else weights.sum())
     for found, want in zip(torch.autograd.grad(loss / 5, (states, head)), wanted, strict=True):
         torch.testing.assert_close(found, want)
 
 
 def test_a_frozen_head_gets_no_gradient(problem):
     states, head, targets, weights = problem
-    next_token_loss(states, head.detach(), targets, weights)[0].backward()
+    next_token_loss(states, head.detach(), targets, weights).backward()
     want = torch.autograd.grad(plain_loss(states, head, targets, weights), states)[0]
     torch.testing.assert_close(states.grad, want)
 
@@ -45,19 +44,18 @@ def test_what_stands_at_a_masked_place_has_no_influence(problem):
     states, head, targets, weights = problem
     spoiled_states = torch.where(weights[..., None] > 0, states, torch.nan).detach().requires_grad_()
     spoiled_targets = torch.where(weights > 0, targets, 10 - targets)
-    loss, count = next_token_loss(states, head, targets, weights)
-    spoiled, spoiled_count = next_token_loss(spoiled_states, head, spoiled_targets, weights)
+    loss = next_token_loss(states, head, targets, weights)
+    spoiled = next_token_loss(spoiled_states, head, spoiled_targets, weights)
     assert torch.equal(loss, spoiled)
-    assert torch.equal(count, spoiled_count)
     spoiled.backward()
     assert (spoiled_states.grad[weights == 0] == 0).all()
 
 
 def test_no_counting_target_gives_zero_and_a_zero_gradient(problem):
     states, head, targets, weights = problem
-    loss, count = next_token_loss(states, head, targets, torch.zeros_like(weights))
+    loss = next_token_loss(states, head, targets, torch.zeros_like(weights))
     loss.backward()
-    assert loss == count == 0
+    assert loss == 0
     assert (states.grad == 0).all()
     assert (head.grad == 0).all()
 
@@ -65,14 +63,14 @@ def test_no_counting_target_gives_zero_and_a_zero_gradient(problem):
 def test_scoring_without_gradients_gives_the_same_sum(problem):
     states, head, targets, weights = problem
     with torch.no_grad():
-        scored, _ = next_token_loss(states, head, targets, weights, chunk=4)
-    assert torch.equal(scored, next_token_loss(states, head, targets, weights, chunk=4)[0])
+        scored = next_token_loss(states, head, targets, weights, chunk=4)
+    assert torch.equal(scored, next_token_loss(states, head, targets, weights, chunk=4))
 
 
 def test_bf16_products_stay_near_fp32(problem):
     states, head, targets, weights = problem
-    exact, _ = next_token_loss(states, head, targets, weights)
-    rounded, _ = next_token_loss(states, head, targets, weights, dtype=torch.bfloat16)
+    exact = next_token_loss(states, head, targets, weights)
+    rounded = next_token_loss(states, head, targets, weights, dtype=torch.bfloat16)
     torch.testing.assert_close(rounded, exact, rtol=0.02, atol=0.1)
     want = torch.autograd.grad(exact, head, retain_graph=True)[0]
     torch.testing.assert_close(torch.autograd.grad(rounded, head)[0], want, rtol=0.05, atol=0.1)

@@ -16,11 +16,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from llm_core.model.checkpoint import save_model
 from llm_core.model.config import ModelConfig
 from llm_core.model.transformer import Transformer
-from llm_core.serve.app import create_app
+from llm_core.serve.app import DrainingServer, create_app
 from llm_core.serve.config import ServeConfig
+from llm_core.serve.models import ModelVersion
 from llm_core.serve.record import RequestLog
-from llm_core.serve.server import DrainingServer
-from llm_core.serve.source import ModelSource, ModelVersion
 from tests.llm_core.serve.folder_source import FolderSource
 
 TEXTS = ["the tide mill turns when the tide comes in", "naïve café — 潮汐 🌊", "def mill(tide): return tide * 2"]
@@ -84,10 +83,10 @@ class Running:
 
 @contextmanager
 def serving(
-    source: ModelSource, *, limits: ServeConfig | None = None, log: RequestLog | None = None
+    source: "FolderSource | Switch", *, limits: ServeConfig | None = None, log: RequestLog | None = None
 ) -> Iterator[Running]:
     """Serve on a free loopback port; the socket listens before the server runs, so that clients just wait for it."""
-    app = create_app(source, limits=limits or ServeConfig(threads=1, poll_interval_s=3600.0), log=log)
+    app = create_app(source.current, limits=limits or ServeConfig(threads=1, poll_interval_s=3600.0), log=log)
     listener = socket.create_server(("127.0.0.1", 0))
     address = listener.getsockname()
     server = DrainingServer(app, "127.0.0.1", 0)

@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from llm_core.serve.source import ModelVersion
+from llm_core.serve.models import ModelVersion
 
 
 class FolderSource:
@@ -12,12 +12,4 @@ class FolderSource:
 
     def current(self) -> ModelVersion:
         digest = hashlib.sha256((self.folder / "model.safetensors").read_bytes()).hexdigest()
-        template = (self.folder / "chat_template.jinja").read_text()
-        return ModelVersion(
-            name=self.folder.name,
-            version=digest[:12],
-            folder=self.folder,
-            tokenizer_file=self.folder / "tokenizer.json",
-            chat_template=template,
-            fingerprint=digest,
-        )
+        return ModelVersion(self.folder.name, digest[:12], self.folder, fingerprint=digest)

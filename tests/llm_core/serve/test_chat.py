@@ -2,8 +2,7 @@ import json
 
 import pytest
 
-from llm_core.serve.bodies import Message
-from llm_core.serve.chat_template import PLAIN_TEMPLATE, ChatError, ChatTemplate
+from llm_core.serve.chat_template import ChatError, ChatTemplate, Message
 
 SPECIAL = ("<|user|>", "<|assistant|>", "<|end|>")
 
@@ -53,15 +52,6 @@ def test_a_conversation_that_cannot_be_written_is_refused(running, messages, mes
     assert message in response.json()["error"]["message"]
 
 
-def test_the_plain_template_serves_where_the_tokenizer_has_its_tokens():
-    turns = [Message("user", "a"), Message("assistant", "b"), Message("user", "c")]
-    written = ChatTemplate(None, SPECIAL).render(turns)
-    assert written == "<|user|>a<|end|><|assistant|>b<|end|><|user|>c<|end|><|assistant|>"
-    assert written == ChatTemplate(PLAIN_TEMPLATE, SPECIAL).render(turns)
-    with pytest.raises(ChatError, match="no chat template"):
-        ChatTemplate(None, ["<|endoftext|>"]).render(turns)
-
-
 def test_a_template_may_refuse_and_may_not_reach_out_of_its_sandbox():
     refusing = ChatTemplate("{{ raise_exception('only users speak') }}", SPECIAL)
     with pytest.raises(ChatError, match="only users speak"):
@@ -71,5 +61,6 @@ def test_a_template_may_refuse_and_may_not_reach_out_of_its_sandbox():
         escaping.render([Message("user", "a")])
     with pytest.raises(ChatError, match="does not parse"):
         ChatTemplate("{% for %}", SPECIAL)
-    with pytest.raises(ChatError, match="uses bos_token"):
-        ChatTemplate("{{ bos_token }}{{ messages[0].content }}", SPECIAL)
+    undefined = ChatTemplate("{{ bos_token }}{{ messages[0].content }}", SPECIAL)
+    with pytest.raises(ChatError, match="bos_token"):
+        undefined.render([Message("user", "a")])

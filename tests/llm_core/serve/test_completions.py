@@ -32,7 +32,7 @@ def test_an_answer_has_openais_shape_and_names_its_version(running, folder):
 
 
 def test_text_and_its_token_ids_are_the_same_prompt(running):
-    tokens = running.server.service.follower.loaded.tokenizer.encode(PROMPT).ids
+    tokens = running.server.service.follower.loaded.vocabulary.tokenizer.encode(PROMPT).ids
     by_text = running.complete(prompt=PROMPT, max_tokens=10, temperature=0)
     by_tokens = running.complete(prompt=tokens, max_tokens=10, temperature=0)
     assert by_text["choices"] == by_tokens["choices"]
@@ -57,7 +57,7 @@ def test_a_seed_repeats_an_answer(running):
 def test_echo_with_logprobs_is_the_models_own_log_likelihood(running, folder):
     answer = running.complete(prompt=PROMPT, max_tokens=0, echo=True, logprobs=1)
     choice = answer["choices"][0]
-    tokens = running.server.service.follower.loaded.tokenizer.encode(PROMPT).ids
+    tokens = running.server.service.follower.loaded.vocabulary.tokenizer.encode(PROMPT).ids
     with torch.inference_mode():
         scores = load_model(folder)(torch.tensor([tokens]))[0].log_softmax(-1)
     expected = [float(scores[place, token]) for place, token in enumerate(tokens[1:])]

@@ -16,13 +16,12 @@ BODY = {"prompt": "the tide", "max_tokens": 240, "temperature": 0, "stream": Tru
 
 SERVE = """
 import logging, pathlib, sys
-from llm_core.serve.app import create_app
+from llm_core.serve.app import create_app, run_server
 from llm_core.serve.config import ServeConfig
-from llm_core.serve.server import run_server
 from tests.llm_core.serve.folder_source import FolderSource
 logging.basicConfig(level=logging.INFO)
 source = FolderSource(pathlib.Path(sys.argv[1]))
-run_server(create_app(source, limits=ServeConfig(threads=1)), "127.0.0.1", 0)
+run_server(create_app(source.current, limits=ServeConfig(threads=1)), "127.0.0.1", 0)
 """
 
 

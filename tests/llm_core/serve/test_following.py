@@ -8,8 +8,10 @@ import pytest
 import safetensors.torch
 import torch
 
+from llm_core.generate.engine import EngineStats
+from llm_core.generate.request import GenerationError
 from llm_core.serve.config import ServeConfig
-from llm_core.serve.loaded import LoadError, load
+from llm_core.serve.models import load
 from tests.llm_core.serve.folder_source import FolderSource
 
 LIMITS = ServeConfig(threads=1, poll_interval_s=3600.0)
@@ -111,5 +113,5 @@ def test_weights_that_score_nonsense_are_not_served(folder, tmp_path):
     weights = safetensors.torch.load_file(copy / "model.safetensors")
     weights["norm.weight"] = torch.full_like(weights["norm.weight"], torch.nan)
     safetensors.torch.save_file(weights, copy / "model.safetensors")
-    with pytest.raises(LoadError, match="its weights are broken"):
-        load(FolderSource(copy).current(), "cpu")
+    with pytest.raises(GenerationError, match="its weights are broken"):
+        load(FolderSource(copy).current(), LIMITS, EngineStats())

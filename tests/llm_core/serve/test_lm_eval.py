@@ -62,7 +62,7 @@ def test_a_local_task_is_scored_as_the_model_scores_it(lm_eval, running, folder,
         log_samples=True,
         bootstrap_iters=0,
     )
-    model, tokenizer = load_model(folder), running.server.service.follower.loaded.tokenizer
+    model, tokenizer = load_model(folder), running.server.service.follower.loaded.vocabulary.tokenizer
     samples = {sample["doc"]["question"]: sample for sample in result["samples"]["tides"]}
     for question in QUESTIONS:
         scored = [float(value) for ((value, _),) in samples[question["question"]]["resps"]]

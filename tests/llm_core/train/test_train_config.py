@@ -1,16 +1,18 @@
 import json
+from dataclasses import asdict
 
 import pytest
 
 from llm_core.errors import ConfigError
+from llm_core.parsing import read_dataclass
 from llm_core.train.config import RunConfig, TrainConfig
-from llm_core.train.curve import Curve, Point
+from llm_core.train.curve import Point, read_curve, write_curve
 from llm_core.train.schedule import rate_factor
 
 
 def test_a_run_survives_the_way_through_json(make_run):
     config = make_run(run={"skip_documents": ("aa", "bb")}, embedding_learning_rate=0.5)
-    assert RunConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    assert read_dataclass(RunConfig, json.loads(json.dumps(asdict(config))), "run") == config
 
 
 @pytest.mark.parametrize(
@@ -26,13 +28,13 @@ def test_a_run_survives_the_way_through_json(make_run):
         ({"data": [{"weight": 2}]}, r"data\[0\] lacks the field 'path'"),
         ({"data": []}, r"RunConfig.data is empty"),
         ({"model": None}, r"neither model nor init_from"),
-        ({"model": {"layer": 2}}, r"ModelConfig has no field 'layer'; did you mean 'layers'\?"),
+        ({"model": {"layer": 2}}, r"model has no field 'layer'; did you mean 'layers'\?"),
         ({"processes": 3}, r"sequences is 8; it must be a multiple of processes=3"),
     ],
 )
 def test_mistakes_are_named_with_their_mend(make_run, tmp_path, change, complaint):
     path = tmp_path / "run.json"
-    path.write_text(json.dumps(make_run().to_dict() | change))
+    path.write_text(json.dumps(asdict(make_run()) | change))
     with pytest.raises(ConfigError, match=complaint):
         RunConfig.from_file(path)
 
@@ -62,8 +64,5 @@ def test_decays_start_at_the_peak(decay, middle):
 
 
 def test_a_curve_keeps_every_digit():
-    curve = Curve()
-    curve.add(Point(0, 0.1 + 0.2, 1e-3, 1 / 3))
-    curve.validated(2 / 3)
-    curve.add(Point(3, 1.5, 1e-4, 2.0))
-    assert Curve(curve.text()).points == curve.points
+    points = [Point(0, 0.1 + 0.2, 1e-3, 1 / 3, 2 / 3), Point(3, 1.5, 1e-4, 2.0)]
+    assert read_curve(write_curve(points)) == points

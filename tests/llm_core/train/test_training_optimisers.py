@@ -47,16 +47,16 @@ def test_muon_agrees_with_torch_up_to_its_bf16():
 def test_every_parameter_has_one_role():
     model = tiny()
     roles = parameter_roles(model)
-    assert list(roles.embeddings) == ["embed_tokens.weight"]
-    assert "lm_head.weight" in roles.others
-    assert all(parameter.ndim == 2 for parameter in roles.matrices.values())
-    assert len(roles.matrices) + len(roles.embeddings) + len(roles.others) == len(list(model.parameters()))
+    assert list(roles["embeddings"]) == ["embed_tokens.weight"]
+    assert "lm_head.weight" in roles["others"]
+    assert all(parameter.ndim == 2 for parameter in roles["matrices"].values())
+    assert len(roles["matrices"]) + len(roles["embeddings"]) + len(roles["others"]) == len(list(model.parameters()))
 
 
 def test_a_tied_head_is_an_embedding():
     roles = parameter_roles(tiny(tied=True))
-    assert list(roles.embeddings) == ["embed_tokens.weight"]
-    assert all("norm" in name for name in roles.others)
+    assert list(roles["embeddings"]) == ["embed_tokens.weight"]
+    assert all("norm" in name for name in roles["others"])
 
 
 @pytest.mark.parametrize("optimiser", ["muon", "adamw"])

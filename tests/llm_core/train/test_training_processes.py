@@ -5,13 +5,14 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import psutil
 import pytest
 
 from llm_core.model.checkpoint import load_model
-from llm_core.train.curve import Curve
+from llm_core.train.curve import Point, read_curve
 from llm_core.train.launch import launch_command, launch_environment
 from llm_core.train.loop import train
 
@@ -21,7 +22,7 @@ ABSENT = ["dagster", "mlflow", "pydantic", "pandas", "pyarrow", "transformers", 
 
 def write(config, folder: Path) -> str:
     path = folder / f"{Path(config.output).parent.name}.json"
-    path.write_text(json.dumps(config.to_dict()))
+    path.write_text(json.dumps(asdict(config)))
     return str(path)
 
 
@@ -29,8 +30,8 @@ def environment(**more: str) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | more
 
 
-def curve(config) -> list:
-    return Curve((Path(config.output) / "curve.csv").read_text()).points
+def curve(config) -> list[Point]:
+    return read_curve((Path(config.output) / "curve.csv").read_text())
 
 
 def test_two_processes_train_the_model_of_one(make_run, corpus, tmp_path):

@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,14 @@ from llm_core.feed.shards import Shards
 from llm_core.train.checkpoint import CheckpointError, list_checkpoints
 from llm_core.train.interrupt import EXIT_CODE, TrainingInterruptedError
 from llm_core.train.loop import train
-from llm_core.train.metrics import Silence
+from llm_core.train.metrics import Callback
 
 
 class KillError(Exception):
     """Stands for whatever ends a process."""
 
 
-class KilledAt(Silence):
+class KilledAt(Callback):
     """Raise after a step, or when the event of a kind comes for the n-th time."""
 
     def __init__(self, step: int = -1, signal_step: int = -1):
@@ -146,7 +147,7 @@ def start(tmp_path):
 
     def start(config) -> subprocess.Popen:
         path = tmp_path / "run.json"
-        path.write_text(json.dumps(config.to_dict()))
+        path.write_text(json.dumps(asdict(config)))
         root = Path(sys.modules["llm_core"].__file__).parents[1]
         command = [sys.executable, "-m", "llm_core.train", str(path)]
         environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}

@@ -17,8 +17,7 @@ from assets.evaluate.report import Completion, Figure, Judged, ModelResult, Repo
 from assets.monitor.changes import Changes, Share, Stranger
 from assets.monitor.drift import Finding
 from assets.monitor.report import DriftReport, Histogram
-from pipelines.report.gather import gather
-from pipelines.report.story import Story
+from pipelines.report.story import Story, gather
 from resources.artifact import Artifact, Recipe
 from resources.build import Build, Outcome
 from resources.journal import Journal

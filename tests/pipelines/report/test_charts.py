@@ -7,16 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.report import charts, words
-from pipelines.report.charts import Mark, Part, Row, Stack
+from pipelines.report.charts import Mark, Row
 
 
-def test_the_largest_stack_fills_the_track_and_others_are_to_scale():
-    drawn = charts.stacks(
-        [
-            Stack("a", [Part("kept", 30, "accent"), Part("lost", 10, "dropped")]),
-            Stack("b", [Part("kept", 20, "accent")]),
-        ]
-    )
+def test_the_longest_row_of_bars_fills_the_track_and_others_are_to_scale():
+    drawn = charts.bars([Row("a", [Mark(30), Mark(10, tone="dropped")]), Row("b", [Mark(20)])])
     widths = [float(width) for width in re.findall(r'<rect x="[\d.]+%" width="([\d.]+)%"', drawn)]
     assert widths == [75.0, 25.0, 50.0]
 
@@ -26,8 +21,8 @@ def test_an_error_bar_spans_its_interval_and_is_missing_where_there_is_none():
     assert drawn.count('class="whisker') == 3
     whisker = re.search(r'<line x1="([\d.]+)%" x2="([\d.]+)%"', drawn)
     assert whisker is not None
-    assert math.isclose(float(whisker[1]), 100 * 0.5 / (1.5 * 1.04), abs_tol=0.01)
-    assert math.isclose(float(whisker[2]), 100 / 1.04, abs_tol=0.01)
+    assert math.isclose(float(whisker[1]), 100 * 0.5 / 1.5, abs_tol=0.01)
+    assert float(whisker[2]) == 100
 
 
 def test_labels_are_escaped():
@@ -40,7 +35,7 @@ def test_a_long_curve_is_thinned_and_keeps_its_last_point():
     drawn = charts.curves({"loss": points}, x="step", y="nats")
     corners = re.search(r'points="([^"]+)"', drawn)[1].split()
     assert len(corners) < 300
-    assert corners[-1].startswith("100.00,")
+    assert corners[-1].startswith("100.0,")
 
 
 def test_a_loss_that_is_no_number_leaves_a_gap_and_an_empty_curve_no_chart():
@@ -65,5 +60,5 @@ def test_reasons_are_told_in_words():
 
 def test_numbers_are_told_with_their_unit():
     assert [words.short(n) for n in (950, 12_340, 4_560_000)] == ["950", "12.3 k", "4.56 M"]
-    assert [words.duration(s) for s in (0.25, 7.04, 75, 600)] == ["0.25 s", "7.0 s", "75 s", "10 min"]
-    assert [words.size(n) for n in (10, 2048, 3 << 20)] == ["10 B", "2 KiB", "3 MiB"]
+    assert [words.duration(s) for s in (0.25, 7.04, 75, 600)] == ["0.25 s", "7 s", "75 s", "10 min"]
+    assert [words.size(n) for n in (10, 2048, 3 << 20)] == ["10 Bytes", "2 KiB", "3 MiB"]

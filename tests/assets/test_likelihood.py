@@ -6,10 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.evaluate import scoring
-from assets.evaluate.config import EvaluateConfig
-from assets.evaluate.scoring import windows
-from assets.evaluate.token_stream import TokenStream
+from assets.likelihood import token_nats, windows
 from llm_core.model.config import ModelConfig
 from llm_core.model.transformer import Transformer
 
@@ -49,9 +46,7 @@ def plain_nats(model: Transformer, sequence: np.ndarray, context: int, stride: i
 
 @pytest.mark.parametrize("batch_tokens", [1, 64, 4096])
 def test_a_decoder_scores_as_a_plain_loop_does(model: Transformer, batch_tokens: int) -> None:
-    config = EvaluateConfig(context_tokens=24, stride_tokens=10, batch_tokens=batch_tokens)
-
-    found = scoring.decoder(model, config, 24, lambda tokens: None)(SEQUENCES)
+    found = token_nats(model, SEQUENCES, context=24, stride=10, batch_tokens=batch_tokens)
 
     assert [part.size for part in found] == [sequence.size - 1 for sequence in SEQUENCES]
     for part, sequence in zip(found[1:], SEQUENCES[1:], strict=True):
@@ -61,24 +56,7 @@ def test_a_decoder_scores_as_a_plain_loop_does(model: Transformer, batch_tokens:
 def test_progress_counts_every_token_once(model: Transformer) -> None:
     heard: list[int] = []
 
-    scoring.decoder(model, EvaluateConfig(context_tokens=24, stride_tokens=10), 24, heard.append)(SEQUENCES)
+    token_nats(model, SEQUENCES, context=24, stride=10, batch_tokens=64, progress=heard.append)
 
     assert heard == sorted(set(heard))
     assert heard[-1] == sum(sequence.size - 1 for sequence in SEQUENCES)
-
-
-def test_the_unigram_adds_one_to_every_count() -> None:
-    training = TokenStream.of([np.array([0, 1, 1, 2]), np.array([0, 1])])
-
-    (nats,) = scoring.unigram(training, 5)([np.array([0, 1, 2, 4])])
-
-    np.testing.assert_allclose(np.exp(-nats), [4 / 9, 2 / 9, 1 / 9])
-
-
-def test_arithmetic_gives_the_threads_back() -> None:
-    before = torch.get_num_threads()
-
-    with scoring.arithmetic(before + 1):
-        assert torch.get_num_threads() == before + 1
-
-    assert torch.get_num_threads() == before

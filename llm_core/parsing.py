@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from llm_core.errors import ConfigError
-from llm_core.model.config import ModelConfig
 
 T = TypeVar("T")
 
@@ -33,8 +32,7 @@ def read_dataclass(kind: type[T], values: object, where: str) -> T:
             nearest = difflib.get_close_matches(str(key), known, n=1, cutoff=0.0)[0]
             raise ConfigError(f"{where} has no field {key!r}; did you mean {nearest!r}?")
     for name, field in known.items():
-        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        if required and name not in values:
+        if field.default is dataclasses.MISSING and name not in values:
             raise ConfigError(f"{where} lacks the field {name!r}; add it")
     built: T = kind(**{key: _read(hints[key], value, f"{where}: {key}") for key, value in values.items()})
     return built
@@ -53,8 +51,6 @@ def _read(hint: Any, value: Any, where: str) -> Any:
         if not isinstance(value, list | tuple):
             raise ConfigError(f"{where} is {value!r}; it must be a list")
         return tuple(_read(arguments[0], item, f"{where}[{number}]") for number, item in enumerate(value))
-    if hint is ModelConfig:
-        return ModelConfig.from_dict(value)
     if dataclasses.is_dataclass(hint):
         return read_dataclass(hint, value, where)  # type: ignore[arg-type]
     if hint is float and type(value) is int:
