@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pyarrow as pa
 from warcio.archiveiterator import ArchiveIterator
@@ -53,11 +54,12 @@ def capture_shards(folder: Path) -> int:
     return len(shard_names(folder, "captures"))
 
 
-def read_payload(folder: Path, capture: Capture) -> bytes:
-    """The body of a captured page, transfer- and content-decoded.
+@contextmanager
+def open_record(folder: Path, capture: Capture) -> Iterator[Any]:
+    """The WARC record of a capture, to be read in the block.
 
     Raises:
-        InputError: if the WARC record is not where the index says, or holds another payload.
+        InputError: if it is not where the index says.
     """
     where = f"{folder / capture.file} at byte {capture.offset}"
     try:
@@ -66,9 +68,20 @@ def read_payload(folder: Path, capture: Capture) -> bytes:
             record = next(iter(ArchiveIterator(file)), None)
             if record is None or record.rec_headers.get_header("WARC-Target-URI") != capture.url:
                 raise InputError(f"{where}: no record of {capture.url}; run `tidemill verify`, then crawl again")
-            payload = bytes(record.content_stream().read())
+            yield record
     except (ArchiveLoadFailed, OSError) as error:
         raise InputError(f"{where}: not a WARC record ({error}); run `tidemill verify`, then crawl again") from error
+
+
+def read_payload(folder: Path, capture: Capture) -> bytes:
+    """The body of a captured page, transfer- and content-decoded.
+
+    Raises:
+        InputError: if the WARC record is not where the index says, or holds another payload.
+    """
+    with open_record(folder, capture) as record:
+        payload = bytes(record.content_stream().read())
     if hashlib.sha256(payload).hexdigest() != capture.payload_sha256:
+        where = f"{folder / capture.file} at byte {capture.offset}"
         raise InputError(f"{where}: the payload of {capture.url} is not what was crawled; run `tidemill verify`")
     return payload

@@ -50,10 +50,10 @@ def split_of_url(url: str, config: SplitConfig) -> Split:
     if any(domain == named or domain.endswith(f".{named}") for named in map(domain_of, config.held_out_hosts)):
         return "held_out"
     name = domain if config.unit == "host" else url
-    return "held_out" if _draw(name, config.seed) < config.held_out_share else "train"
+    return "held_out" if uniform_draw(config.seed, name) < config.held_out_share else "train"
 
 
-def _draw(name: str, seed: int) -> float:
-    """A number in [0, 1) that the name and the seed decide, uniform over names."""
+def uniform_draw(seed: int | str, name: str) -> float:
+    """A number in [0, 1) that the seed and the name decide, uniform over names."""
     digest = hashlib.blake2b(f"{seed} {name}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64

@@ -112,9 +112,12 @@ def _followed(build: Build, file: Path) -> Iterator[None]:
     stop = threading.Event()
 
     def follow() -> None:
+        reported = ""
         while not stop.wait(POLL_S):
-            if file.exists():
-                build.report(Progress(**json.loads(file.read_text())))
+            written = file.read_text() if file.exists() else ""
+            if written != reported:
+                build.report(Progress(**json.loads(written)))
+                reported = written
 
     thread = threading.Thread(target=follow, daemon=True)
     thread.start()

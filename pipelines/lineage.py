@@ -49,6 +49,6 @@ def monitoring_of(spec: Spec, requests: Path) -> Lineage:
     return Lineage(
         profile=spec.profile,
         model=spec.model_name,
-        snapshots=tuple(window.name for window in closed_windows(requests)),
+        snapshots=tuple(window.stem for window in closed_windows(requests)),
         stages=(request_log(spec.monitor, requests), drift_report(spec.monitor)),
     )

@@ -32,7 +32,7 @@ def closed_window_sensor(
         description="Judges each window of the request log once it has closed.",
     )
     def sense(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        closed = [window.name for window in closed_windows(site.requests(spec.model_name))]
+        closed = [window.stem for window in closed_windows(site.requests(spec.model_name))]
         new = [name for name in closed if name > (context.cursor or "")]
         if not new:
             return dg.SkipReason(f"{len(closed)} closed windows, none of them new")

@@ -1,6 +1,6 @@
 """Which addresses a crawl may contact: public ones and those that the spec names, checked at every connection."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
@@ -9,10 +9,9 @@ from twisted.python.components import proxyForInterface
 from zope.interface import implementer
 
 NAT64 = ip_network("64:ff9b::/96")
-# 6to4 and Teredo lead to IPv4 addresses that others choose.
-TUNNELS = (ip_network("2002::/16"), ip_network("2001::/32"))
-# Azure's metadata and platform service answers at a public address (its "WireServer").
-METADATA = ip_network("168.63.129.16/32")
+# Global by the registries, and not public: 6to4 leads to IPv4 addresses that others choose, and Azure's
+# metadata and platform service (its "WireServer") answers at the other.
+REFUSED = (ip_network("2002::/16"), ip_network("168.63.129.16/32"))
 
 
 class AddressPolicy:
@@ -34,8 +33,7 @@ class AddressPolicy:
             parsed = IPv4Address(int(parsed) & 0xFFFFFFFF)
         if any(parsed in network for network in self.allowed):
             return True
-        is_refused = any(parsed in network for network in (*TUNNELS, METADATA))
-        return parsed.is_global and not parsed.is_multicast and not is_refused
+        return parsed.is_global and not parsed.is_multicast and not any(parsed in network for network in REFUSED)
 
 
 def is_refused_literal(host: str, policy: AddressPolicy) -> bool:
@@ -51,29 +49,22 @@ def is_refused_literal(host: str, policy: AddressPolicy) -> bool:
 class CheckedResolver:
     """Resolves as the reactor does, then passes on only addresses that may be contacted.
 
-    Twisted connects to exactly the addresses that its name resolver gives (literal addresses
-    pass through it too), so that a name which resolves to something else a moment later (DNS
-    rebinding) gains nothing: each new connection is resolved and checked again. `connect_to`
-    replaces host and port before the look-up; TLS and the Host header keep the name.
-    `refused` holds the host names of which an address was refused.
+    Twisted connects to exactly the addresses that its name resolver gives (literal ones pass through
+    it too), so that a name which resolves to something else a moment later (DNS rebinding) gains
+    nothing. `connect_to` replaces host and port before the look-up; TLS and the Host header keep
+    the name. `refused` holds the host names of which an address was refused.
     """
 
     def __init__(self, resolver: Any, policy: AddressPolicy, connect_to: Mapping[str, str]):
         self.resolver, self.policy, self.connect_to = resolver, policy, connect_to
         self.refused: set[str] = set()
 
-    def resolveHostName(  # noqa: N802 (Twisted's interface)
-        self,
-        receiver: Any,
-        host: str,
-        portNumber: int = 0,  # noqa: N803
-        addressTypes: Sequence[type] | None = None,  # noqa: N803
-        transportSemantics: str = "TCP",  # noqa: N803
-    ) -> Any:
+    def resolveHostName(self, receiver: Any, host: str, portNumber: int = 0, *rest: Any) -> Any:  # noqa: N802, N803
         target = self.connect_to.get(f"{host}:{portNumber}", f"{host}:{portNumber}")
         address, _, port = target.rpartition(":")
-        checked = _CheckedReceiver(receiver, self, host)
-        return self.resolver.resolveHostName(checked, address.strip("[]"), int(port), addressTypes, transportSemantics)
+        return self.resolver.resolveHostName(
+            _CheckedReceiver(receiver, self, host), address.strip("[]"), int(port), *rest
+        )
 
 
 class _CheckedReceiver(proxyForInterface(IResolutionReceiver, "receiver")):  # type: ignore[misc, unused-ignore]

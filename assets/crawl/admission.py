@@ -61,9 +61,6 @@ class Admission:
 def is_trap(url: str, limits: Limits) -> bool:
     """Whether a canonical URL repeats a path segment or a parameter more often than the limits allow."""
     parts = urlsplit(url)
-    segments = Counter(filter(None, parts.path.split("/")))
-    names = Counter(piece.partition("=")[0] for piece in parts.query.split("&") if piece)
-    return (
-        max(segments.values(), default=0) > limits.segment_repetition
-        or max(names.values(), default=0) > limits.parameter_repetition
-    )
+    parameters = (piece.partition("=")[0] for piece in parts.query.split("&"))
+    pieces = Counter([*parts.path.split("/"), *(f"?{name}" for name in parameters)])
+    return any(count > limits.repetition for piece, count in pieces.items() if piece not in ("", "?"))

@@ -2,9 +2,7 @@
 
 import os
 import uuid
-import zlib
 from collections.abc import Mapping
-from dataclasses import replace
 from http import HTTPStatus
 from io import BytesIO
 from pathlib import Path
@@ -14,13 +12,14 @@ from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
 from assets.captures import Capture
+from assets.crawl.config import CrawlConfig
+from assets.crawl.ledger import Ledger
 from assets.crawl.pages import Headers, header
 from assets.crawl.records import Record
 from assets.documents import document_id
 from resources.build import Build
 from resources.errors import BuildError
 
-GZIP_LEVEL = 6
 PROFILE = "http://netpreserve.org/warc/1.1/revisit"
 # Transfer headers that no longer hold for the stored body keep their value under Common Crawl's names.
 RENAMED = {"content-encoding": "X-Crawler-Content-Encoding", "transfer-encoding": "X-Crawler-Transfer-Encoding"}
@@ -30,37 +29,27 @@ class Archive:
     """The WARC files of one build: the open one grows in scratch, and is put in place when it is full.
 
     A kill leaves the open file with a torn tail, or with a record that the ledger does not know; so it
-    is cut after `last`, the last known record (its file, and the byte where it ends), if there is one.
-    Records carry `date`, or else the time when they were written.
+    is cut after the last known record. Records carry `date`, or else the time when they were written.
     """
 
-    def __init__(
-        self,
-        build: Build,
-        full_bytes: int,
-        about: Mapping[str, str],
-        last: tuple[str, int] | None,
-        date: str | None = None,
-    ):
-        self.build, self.full_bytes, self.about, self.date = build, full_bytes, about, date
+    def __init__(self, build: Build, config: CrawlConfig, ledger: Ledger, date: str | None = None):
+        self.build, self.config, self.date, self.number = build, config, date, 0
         self.snapshot = f"{build.partition}"
         self.folder = build.scratch / "warc"
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.number = 0
         self._file: BinaryIO | None = None
-        name = os.path.basename(last[0]) if last else ""
+        name, end = ledger.last_record() or ("", 0)
         for part in self.folder.iterdir():
-            if part.name != name or build.has(f"warc/{name}"):
+            if f"warc/{part.name}" != name or build.has(name):
                 part.unlink()
-        if last is not None:
-            self.number = int(name.partition(".")[0]) + build.has(last[0])
-            if self._part.exists():
-                if self._part.stat().st_size < last[1]:
-                    raise BuildError(
-                        f"{self._part} is shorter than its ledger says (a power cut?); "
-                        f"delete {build.scratch} and run again"
-                    )
-                os.truncate(self._part, last[1])
+        if name:
+            self.number = int(Path(name).name.partition(".")[0]) + build.has(name)
+        if self._part.exists():
+            if self._part.stat().st_size < end:
+                raise BuildError(
+                    f"{self._part} is shorter than its ledger says (a power cut?); delete {build.scratch} and run again"
+                )
+            os.truncate(self._part, end)
 
     @property
     def _part(self) -> Path:
@@ -68,7 +57,7 @@ class Archive:
 
     def roll(self) -> None:
         """Begin a new file if this one is full; only when the ledger knows every record in it."""
-        if self._part.exists() and self._part.stat().st_size >= self.full_bytes:
+        if self._part.exists() and self._part.stat().st_size >= self.config.warc_bytes:
             self.close()
             self.number += 1
 
@@ -106,50 +95,34 @@ class Archive:
             "WARC-Refers-To-Target-URI": url,
             "WARC-Refers-To-Date": original_date,
         }
-        file, offset, length = self._append("revisit", url, warc, b"", _http_headers(status, headers, None))
-        return replace(
-            original,
-            id=document_id(url, self.snapshot),
-            snapshot=self.snapshot,
-            kind="revisit",
-            status=status,
-            content_type=header(headers, "Content-Type") or original.content_type,
-            etag=header(headers, "ETag") or original.etag,
-            last_modified=header(headers, "Last-Modified") or original.last_modified,
-            file=file,
-            offset=offset,
-            length=length,
-        )
+        place = self._append("revisit", url, warc, b"", _http_headers(status, headers, None))
+        content_type = header(headers, "Content-Type") or original.content_type
+        etag = header(headers, "ETag") or original.etag
+        modified = header(headers, "Last-Modified") or original.last_modified
+        about = (status, content_type, original.payload_sha256, etag, modified)
+        return Capture(document_id(url, self.snapshot), url, self.snapshot, "revisit", *about, *place)
 
     def _append(
-        self, kind: str, url: str, warc: Mapping[str, str], body: bytes, http: StatusAndHeaders | None
+        self, kind: str, url: str, warc: Mapping[str, str], body: bytes, http: StatusAndHeaders | None = None
     ) -> tuple[str, int, int]:
         """Write one gzip member behind the others, and say where: file, offset, length. It is there on return."""
         if self._file is None:
             self._file = self._part.open("ab")
             if not self._file.tell():
+                about = f"software: {self.config.user_agent}\r\nformat: WARC File Format 1.1\r\n"
                 fields = {"WARC-Filename": self._part.name, "Content-Type": "application/warc-fields"}
-                about = "".join(f"{key}: {value}\r\n" for key, value in self.about.items())
-                self._file.write(self._member("warcinfo", "", fields, about.encode(), None))
-        member = self._member(kind, url, warc, body, http)
-        offset = self._file.tell()
-        self._file.write(member)
-        self._file.flush()
-        return f"warc/{self._part.name}", offset, len(member)
-
-    def _member(
-        self, kind: str, url: str, warc: Mapping[str, str], body: bytes, http: StatusAndHeaders | None
-    ) -> bytes:
-        plain = BytesIO()
-        writer = WARCWriter(plain, gzip=False, warc_version="WARC/1.1")
+                self._append("warcinfo", "", fields, about.encode())
+        writer = WARCWriter(self._file, gzip=True, warc_version="WARC/1.1")
         identity = uuid.uuid5(uuid.NAMESPACE_URL, f"{self.snapshot} {url or self._part.name}")
-        fields = {"WARC-Record-ID": f"<urn:uuid:{identity}>", **warc}
-        fields.setdefault("WARC-Date", self.date or writer.curr_warc_date())
+        date = self.date or writer.curr_warc_date()
+        fields = {"WARC-Record-ID": f"<urn:uuid:{identity}>", "WARC-Date": date, **warc}
         record = writer.create_warc_record(
             url, kind, payload=BytesIO(body), length=len(body), http_headers=http, warc_headers_dict=fields
         )
+        offset = self._file.tell()
         writer.write_record(record)
-        return zlib.compress(plain.getvalue(), GZIP_LEVEL, zlib.MAX_WBITS | 16)
+        self._file.flush()
+        return f"warc/{self._part.name}", offset, self._file.tell() - offset
 
 
 def _http_headers(status: int, headers: Headers, length: int | None) -> StatusAndHeaders:

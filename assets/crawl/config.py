@@ -38,11 +38,8 @@ class Limits(Config):
     url_length: int = Field(default=2000, ge=16)
     """Longest URL in characters."""
 
-    segment_repetition: int = Field(default=3, ge=1)
-    """Most times that one path segment may occur in a URL before it counts as a trap."""
-
-    parameter_repetition: int = Field(default=3, ge=1)
-    """Most times that one query parameter may occur in a URL before it counts as a trap."""
+    repetition: int = Field(default=3, ge=1)
+    """Most times that one path segment or query parameter may occur in a URL before it counts as a trap."""
 
     queries_per_path: int = Field(default=1000, ge=1)
     """Most query strings that one path is asked for (a calendar has no end), chosen as for `pages`."""

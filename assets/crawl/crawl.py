@@ -25,11 +25,10 @@ TELL_S = 0.5
 def crawl(build: Build, config: CrawlConfig, previous: Path | None = None) -> Outcome:
     """Fill a build with the source's pages as of `build.partition`; a killed crawl goes on where it stopped.
 
-    Writes `warc/NNNNN.warc.gz` (WARC 1.1), and per shard `captures/` (what was kept), `dropped/` (every other URL
-    that was considered, with the reason) and `links/`. `previous` is the folder of the snapshot before: pages that
-    are as it saw them become revisits. Raises SpecError if the loopback web has no edition for the snapshot,
-    InputError if the source's files hold nothing that can be used, BuildError if the crawling process dies, or not
-    one page can be kept.
+    Writes `warc/NNNNN.warc.gz`, and per shard `captures/` (what was kept), `dropped/` (every other URL that was
+    considered, with the reason) and `links/`. `previous` is the folder of the snapshot before: pages that are as it
+    saw them become revisits. Raises SpecError if the loopback web has no edition for the snapshot, InputError if the
+    files hold nothing that can be used, BuildError if the crawling process dies or keeps no page.
     """
     source = config.source
     if isinstance(source, SiteSource):
@@ -61,6 +60,7 @@ def _crawl_site(build: Build, config: CrawlConfig, previous: Path | None) -> Out
         if ledger.last_record() is None:  # no snapshot: it would be what was seen for ever
             reasons = ledger.db.execute("SELECT reason, count(*) FROM pages GROUP BY reason ORDER BY reason")
             named = ", ".join(f"{reason} {count}" for reason, count in reasons) or "no URL"
+            ledger.close()
             ledger.path.unlink()
             raise BuildError(f"the crawl kept no page ({named}); see that the source can be reached, then run again")
         return write_index(build, ledger)
@@ -102,12 +102,6 @@ def _crawl(pipe: Connection, build: Build, config: CrawlConfig, previous: Path |
     from assets.crawl.transport import Transport, run_scrapy
     from assets.crawl.visits import Visits
 
-    about = {
-        "software": config.user_agent,
-        "format": "WARC File Format 1.1",
-        "http-header-user-agent": config.user_agent_header,
-        "robots": "obeyed (RFC 9309)",
-    }
     assert isinstance(config.source, SiteSource)
     seeds, scope = config.source.seeds, Scope(config.source.scope())
     ledger = Ledger(build.scratch / LEDGER, config.shards)
@@ -117,7 +111,7 @@ def _crawl(pipe: Connection, build: Build, config: CrawlConfig, previous: Path |
         await Rounds(scope, visits, transport).run(seeds)
 
     try:
-        archive = Archive(build, config.warc_bytes, about, ledger.last_record())
+        archive = Archive(build, config, ledger)
         run_scrapy(config, AddressPolicy(config.allow_addresses), fetch_all)
         archive.close()
         ledger.close()

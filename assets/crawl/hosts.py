@@ -2,13 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
+from assets.crawl.config import CrawlConfig
 from assets.crawl.ledger import Ledger
 from assets.crawl.robots import Robots, read_robots
+from assets.crawl.urls import canonical_url, host_of, origin_of
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS robots (origin TEXT PRIMARY KEY, status INTEGER, body BLOB);
@@ -56,8 +58,8 @@ class Host:
 class Hosts:
     """The hosts of one crawl, and what their origins say to crawlers."""
 
-    def __init__(self, ledger: Ledger, user_agent: str, delay_s: float):
-        self.db, self.user_agent, self.delay_s = ledger.db, user_agent, delay_s
+    def __init__(self, ledger: Ledger, config: CrawlConfig):
+        self.db, self.config = ledger.db, config
         self.db.executescript(SCHEMA)
         self._hosts: dict[str, Host] = {}
         self._robots: dict[str, Robots] = {}
@@ -67,8 +69,8 @@ class Hosts:
         if name not in self._hosts:
             row = self.db.execute("SELECT not_before, failures, closed FROM hosts WHERE host = ?", (name,)).fetchone()
             not_before, failures, closed = row or (0.0, 0, "")
-            rest_s = max(self.delay_s, not_before - time.time())
-            self._hosts[name] = Host(self.delay_s, rest_s, failures, closed)
+            rest_s = max(self.config.delay_s, not_before - time.time())
+            self._hosts[name] = Host(self.config.delay_s, rest_s, failures, closed)
         return self._hosts[name]
 
     def save(self, name: str, rest_s: float = 0.0) -> None:
@@ -82,21 +84,27 @@ class Hosts:
         """The rules of an origin, or None where its robots.txt was not asked for yet."""
         if origin not in self._robots:
             row = self.db.execute("SELECT status, body FROM robots WHERE origin = ?", (origin,)).fetchone()
-            if row is None:
-                return None
-            self._robots[origin] = read_robots(row[0], row[1], self.user_agent)
+            return row and self._obey(origin, *row)
         return self._robots[origin]
 
     def note_robots(self, origin: str, status: int, body: bytes) -> Robots:
         self.db.execute("INSERT INTO robots VALUES (?, ?, ?)", (origin, status, body))
-        self._robots[origin] = read_robots(status, body, self.user_agent)
-        return self._robots[origin]
+        return self._obey(origin, status, body)
 
-    def note_sitemaps(self, origin: str, urls: Sequence[str], most: int) -> None:
-        """Add sitemaps of an origin to read, up to `most` of them in all."""
+    def _obey(self, origin: str, status: int, body: bytes) -> Robots:
+        robots = self._robots[origin] = read_robots(status, body, self.config.user_agent)
+        if robots.delay_s <= self.config.limits.crawl_delay_s:
+            self.host(host_of(f"{origin}/")).slow_down(robots.delay_s)
+        return robots
+
+    def note_sitemaps(self, origin: str, urls: Iterable[str]) -> None:
+        """Add sitemaps to read; only the origin's own, so that a host cannot send the crawler to another."""
+        robots = self._robots[origin]
+        canonical = (canonical_url(url, base=f"{origin}/") for url in urls)
+        own = [url for url in canonical if url is not None and origin_of(url) == origin and robots.allows(url)]
         (known,) = self.db.execute("SELECT count(*) FROM sitemaps WHERE origin = ?", (origin,)).fetchone()
         insert = "INSERT OR IGNORE INTO sitemaps (url, origin, is_done) VALUES (?, ?, 0)"
-        self.db.executemany(insert, [(url, origin) for url in urls[: most - known]])
+        self.db.executemany(insert, [(url, origin) for url in own[: self.config.limits.sitemaps_per_host - known]])
 
     def next_sitemap(self, origin: str) -> str | None:
         """The origin's first sitemap that was not asked for yet."""

@@ -55,9 +55,7 @@ def import_records(build: Build, config: CrawlConfig, source: WarcSource | RowSo
 class _Importer:
     def __init__(self, build: Build, config: CrawlConfig, source: WarcSource | RowSource, ledger: Ledger):
         self.build, self.config, self.source, self.ledger = build, config, source, ledger
-        about = {"software": config.user_agent, "format": "WARC File Format 1.1"}
-        date = f"{build.partition}T00:00:00Z"
-        self.archive = Archive(build, config.warc_bytes, about, ledger.last_record(), date)
+        self.archive = Archive(build, config, ledger, date=f"{build.partition}T00:00:00Z")
 
     def read(self, name: str, file: OpenFile) -> None:
         """Enter a file's records, from the one after the last that an attempt before has entered."""
@@ -127,7 +125,11 @@ def source_files(source: WarcSource | RowSource) -> dict[str, OpenFile]:
     found: dict[str, OpenFile] = {}
     for path in source.paths:
         if isinstance(source, WarcSource) and path.endswith(LISTS):
-            listed |= {entry: fsspec.open(_join(source.prefix, entry)) for entry in _read_list(path)}
+            prefix = f"{source.prefix.rstrip('/')}/"
+            listed |= {
+                entry: fsspec.open(entry if "://" in entry else prefix + entry.lstrip("/"))
+                for entry in _read_list(path)
+            }
             continue
         fs, plain = url_to_fs(path)
         files = [match for match in (fs.glob(plain) if has_magic(plain) else [plain]) if fs.isfile(match)]
@@ -145,7 +147,3 @@ def _read_list(path: str) -> list[str]:
             return [entry for entry in map(str.strip, lines) if entry]
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise InputError(f"crawl.source.paths: the list {path} cannot be read ({error})") from error
-
-
-def _join(prefix: str, entry: str) -> str:
-    return entry if "://" in entry else f"{prefix.rstrip('/')}/{entry.lstrip('/')}"

@@ -1,49 +1,52 @@
 """The index of a crawl: captures, drops and links in shards, written when it ends, and looked up by the next one."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import astuple
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
-from warcio.archiveiterator import ArchiveIterator
 
-from assets.captures import CAPTURE_SCHEMA, Capture, capture_shards, read_captures
+from assets.captures import Capture, capture_shards, open_record, read_captures
 from assets.crawl.ledger import COLUMNS, Ledger
 from assets.crawl.urls import host_of
-from assets.documents import DROPPED_SCHEMA, Funnel, document_id
+from assets.documents import Dropped, Funnel, document_id, read_rows, rows_file
 from resources.artifact import content_digest
 from resources.build import Build, Outcome
-from resources.errors import InputError
 
-LINKS_SCHEMA = pa.schema([("url", pa.string()), ("targets", pa.list_(pa.string()))])
 CAPTURED = f"SELECT {COLUMNS} FROM kept JOIN (SELECT url, shard FROM pages) USING (url) WHERE shard = ? ORDER BY url"
 DROPPED = "SELECT url, reason FROM pages WHERE state = 3 AND shard = ? ORDER BY url"
 LINKED = "SELECT url, targets FROM pages WHERE targets IS NOT NULL AND shard = ? ORDER BY url"
 
 
+@dataclass(frozen=True)
+class Links:
+    """The pages that a kept page links to, or that a redirect leads to."""
+
+    url: str
+    targets: Annotated[list[str], pa.list_(pa.string())]
+
+
 def write_index(build: Build, ledger: Ledger, stats: Mapping[str, int] | None = None) -> Outcome:
     """Write `captures/`, `dropped/` and `links/` from a ledger with no page left, and say what the crawl holds.
 
-    `links/` has the pages that each kept page links to, and for a redirect its target. The digest
-    is over (URL, status, kind and payload) of the kept and (URL, reason) of the dropped, so that
-    two crawls of one web have one digest whatever the order and the time they ran at.
+    The digest is over (URL, status, kind and payload) of the kept and (URL, reason) of the dropped,
+    so that two crawls of one web have one digest whatever the order and the time they ran at.
     """
     _name_redirect_loops(ledger)
-    snapshot = f"{build.partition}"
+    snapshot, execute = f"{build.partition}", ledger.db.execute
     for shard in range(ledger.shards):
         if build.has(f"captures/{shard:05}.parquet"):
             continue
-        dropped = (
-            {"id": document_id(url, snapshot), "url": url, "reason": reason, "score": None}
-            for url, reason in ledger.db.execute(DROPPED, (shard,))
-        )
-        linked = ({"url": url, "targets": targets.split("\n")} for url, targets in ledger.db.execute(LINKED, (shard,)))
-        captures = (dict(zip(CAPTURE_SCHEMA.names, row, strict=True)) for row in ledger.db.execute(CAPTURED, (shard,)))
-        _write(build, f"dropped/{shard:05}.parquet", dropped, DROPPED_SCHEMA)
-        _write(build, f"links/{shard:05}.parquet", linked, LINKS_SCHEMA)
-        _write(build, f"captures/{shard:05}.parquet", captures, CAPTURE_SCHEMA)
+        with rows_file(build, "dropped", shard, Dropped) as drop:
+            for url, reason in execute(DROPPED, (shard,)):
+                drop(Dropped(document_id(url, snapshot), url, reason))
+        with rows_file(build, "links", shard, Links) as link:
+            for url, targets in execute(LINKED, (shard,)):
+                link(Links(url, targets.split("\n")))
+        with rows_file(build, "captures", shard, Capture) as keep:  # last: it says that the shard is finished
+            for row in execute(CAPTURED, (shard,)):
+                keep(Capture(*row))
     return Outcome({**_counts(ledger), **(stats or {})}, digest=_digest(ledger))
 
 
@@ -62,11 +65,6 @@ def _is_endless(url: str, targets: Mapping[str, str]) -> bool:
         seen.add(url)
         url = targets[url]
     return url in seen
-
-
-def _write(build: Build, name: str, rows: Iterable[dict[str, Any]], schema: pa.Schema) -> None:
-    with build.file(name) as path:
-        pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path, compression="zstd")
 
 
 def _counts(ledger: Ledger) -> dict[str, Any]:
@@ -110,10 +108,10 @@ class EarlierSnapshot:
         if folder is not None and self.db.execute("SELECT 1 FROM earlier LIMIT 1").fetchone() is None:
             with ledger.db:
                 for shard in range(capture_shards(folder)):
-                    table = pq.read_table(folder / "links" / f"{shard:05}.parquet", schema=LINKS_SCHEMA)
-                    links = dict(zip(*table.to_pydict().values(), strict=True))
+                    rows = read_rows(folder / "links" / f"{shard:05}.parquet", Links)
+                    links = {row.url: "\n".join(row.targets) for row in rows}
                     for capture in read_captures(folder, shard):
-                        row = (*astuple(capture), "\n".join(links.get(capture.url, ())))
+                        row = (*astuple(capture), links.get(capture.url, ""))
                         self.db.execute(f"INSERT INTO earlier VALUES ({', '.join('?' * len(row))})", row)
 
     def page(self, url: str) -> Earlier | None:
@@ -127,13 +125,8 @@ class EarlierSnapshot:
         return {name: value for name, value in given.items() if value}
 
     def date_of(self, capture: Capture) -> str:
-        """The WARC-Date of the record that holds the payload; raises InputError if it is not where the index says."""
+        """The WARC-Date of the record that holds the payload."""
         assert self.folder is not None
-        path = self.folder / capture.file
-        with path.open("rb") as file:
-            file.seek(capture.offset)
-            record = next(iter(ArchiveIterator(file)), None)
-            if record is None or record.rec_headers.get_header("WARC-Target-URI") != capture.url:
-                raise InputError(f"{path} at byte {capture.offset}: no record of {capture.url}; run `tidemill verify`")
+        with open_record(self.folder, capture) as record:
             headers = record.rec_headers
             return str(headers.get_header("WARC-Refers-To-Date") or headers.get_header("WARC-Date"))

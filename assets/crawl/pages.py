@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from urllib.parse import urljoin
 
 from lxml import etree  # type: ignore[import-untyped, unused-ignore]
-from resiliparse.parse.encoding import bytes_to_str, detect_encoding
+from w3lib.encoding import html_to_unicode
 
 from resources.errors import InputError
 
 Headers = Sequence[tuple[str, str]]
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
-_CHARSET = re.compile(r"""charset\s*=\s*["']?([\w.:-]+)""", re.IGNORECASE)
 _REFRESH_URL = re.compile(r"""url\s*=\s*["']?([^"']+)""", re.IGNORECASE)
 
 
@@ -82,7 +81,7 @@ def read_page(payload: bytes, content_type: str, url: str, user_agent: str, head
     base, links = url, list[str]()
     directives = _header_directives(header(headers, "X-Robots-Tag"), user_agent)
     is_reserved = header(headers, "TDM-Reservation").strip() == "1"
-    html = _decode(payload, content_type) if media_type(content_type) in HTML_TYPES else ""
+    html = html_to_unicode(content_type, payload)[1] if media_type(content_type) in HTML_TYPES else ""
     for element in _elements(html, "a", "area", "base", "meta"):
         href = element.get("href")
         if element.tag == "meta":
@@ -135,15 +134,6 @@ def _elements(text: str, *names: str) -> Iterator[etree._Element]:
         return
     if root is not None:
         yield from root.iter(*names)
-
-
-def _decode(payload: bytes, content_type: str) -> str:
-    declared = _CHARSET.search(content_type)
-    encoding = declared[1] if declared else detect_encoding(payload) or "utf-8"
-    try:
-        return str(bytes_to_str(payload, encoding, errors="replace"))
-    except LookupError:
-        return payload.decode("utf-8", "replace")
 
 
 def _tokens(text: str) -> Iterator[str]:

@@ -97,25 +97,21 @@ def _read_row(row: Mapping[str, Any], columns: Columns, size_bytes: int) -> Read
     if len(payload) > size_bytes:
         return "too_large"
     url = row.get(columns.url) if columns.url else None
-    named = {"title": columns.title, "license": columns.license, "language": columns.language}
-    values = {key: row.get(name) for key, name in named.items() if name}
     # HTML that came as bytes says its charset itself.
-    charset = "" if columns.html and isinstance(body, bytes) else "utf-8"
-    content_type = described_type("text/html" if columns.html else "text/plain", charset, values)
-    return Record("resource", str(url) if url else None, content_type, payload)
+    charset = None if columns.html and isinstance(body, bytes) else "utf-8"
+    named = {"title": columns.title, "license": columns.license, "language": columns.language}
+    said = {"charset": charset, **{key: row.get(name) for key, name in named.items() if name}}
+    return Record("resource", str(url) if url else None, described_type(columns, said), payload)
 
 
-def described_type(kind: str, charset: str, parameters: Mapping[str, object]) -> str:
+def described_type(columns: Columns, parameters: Mapping[str, object]) -> str:
     """A Content-Type that carries what a row says of its document as parameters, values as RFC 2231 has them.
 
     `email.message.Message.get_param` and `email.utils.collapse_rfc2231_value` read them back.
     """
     message = Message()
-    message["Content-Type"] = kind
-    if charset:
-        message.set_param("charset", charset)
-    for name, value in parameters.items():
-        if isinstance(value, str) and value.strip():
-            plain = value.strip().encode("utf-8", "replace").decode()
-            message.set_param(name, plain, charset="" if plain.isascii() and plain.isprintable() else "utf-8")
+    texts = {name: value.strip() for name, value in parameters.items() if isinstance(value, str)}
+    plain = {name: text.encode("utf-8", "replace").decode() for name, text in texts.items() if text}
+    values = {n: text if text.isascii() and text.isprintable() else ("utf-8", "", text) for n, text in plain.items()}
+    message.add_header("Content-Type", "text/html" if columns.html else "text/plain", **values)
     return str(message["Content-Type"])

@@ -16,9 +16,9 @@ from assets.crawl.admission import Admission
 from assets.crawl.hosts import Hosts, retry_after_s
 from assets.crawl.ledger import State
 from assets.crawl.pages import PayloadError, decode_payload
-from assets.crawl.robots import MOST_REDIRECTS, ROBOTS_BYTES, SITEMAP_BYTES, Robots, read_sitemap
+from assets.crawl.robots import MOST_REDIRECTS, ROBOTS_BYTES, SITEMAP_BYTES, read_sitemap
 from assets.crawl.transport import Answer, Transport
-from assets.crawl.urls import Scope, canonical_url, host_of, origin_of
+from assets.crawl.urls import Scope, canonical_url, host_of
 from assets.crawl.visits import Visits
 
 
@@ -28,7 +28,7 @@ class Rounds:
     def __init__(self, scope: Scope, visits: Visits, transport: Transport):
         self.config, self.ledger = config, ledger = visits.config, visits.ledger
         self.scope, self.visits, self.transport = scope, visits, transport
-        self.hosts = Hosts(ledger, config.user_agent, config.delay_s)
+        self.hosts = Hosts(ledger, config)
         self.slots = asyncio.Semaphore(config.concurrency)
         self.decide = Admission(config, scope, self.hosts, ledger.admitted_urls())
 
@@ -74,19 +74,17 @@ class Rounds:
 
     async def _meet(self, origin: str, depth: int) -> None:
         """Learn an origin's rules, and what its sitemaps list."""
-        robots = self.hosts.robots(origin)
-        if robots is None:
+        if self.hosts.robots(origin) is None:
             status, body = await self._ask_robots(origin)
             with self.ledger.db:
                 robots = self.hosts.note_robots(origin, status, body)
-                self._note_sitemaps(origin, robots, robots.sitemaps)
-        self._slow_down(origin, robots)
+                self.hosts.note_sitemaps(origin, robots.sitemaps)
         while (sitemap := self.hosts.next_sitemap(origin)) is not None:
             answer = await self._ask(sitemap, SITEMAP_BYTES)
             pages, sitemaps = read_sitemap(answer.body, answer.coding) if answer.status == 200 else ((), ())
             with self.ledger.db:
                 self.hosts.finish_sitemap(sitemap)
-                self._note_sitemaps(origin, robots, sitemaps)
+                self.hosts.note_sitemaps(origin, sitemaps)
                 self.ledger.add(self.visits.in_scope(pages, f"{origin}/"), depth)
 
     async def _ask_robots(self, origin: str) -> tuple[int, bytes]:
@@ -107,22 +105,10 @@ class Rounds:
             url = canonical_url(answer.header("Location"), base=url)
         return 404, b""  # RFC 9309, section 2.3.1.2: more than five redirects may count as none there
 
-    def _note_sitemaps(self, origin: str, robots: Robots, urls: Iterable[str]) -> None:
-        """Only sitemaps of the origin itself count, so that a host cannot send the crawler to another."""
-        canonical = (canonical_url(url, base=f"{origin}/") for url in urls)
-        own = [url for url in canonical if url is not None and origin_of(url) == origin and robots.allows(url)]
-        self.hosts.note_sitemaps(origin, own, self.config.limits.sitemaps_per_host)
-
-    def _slow_down(self, origin: str, robots: Robots) -> None:
-        if robots.delay_s <= self.config.limits.crawl_delay_s:
-            self.hosts.host(host_of(f"{origin}/")).slow_down(robots.delay_s)
-
     # pages
 
     async def _fetch(self, origin: str, depth: int) -> None:
-        robots = self.hosts.robots(origin)
-        assert robots is not None, f"{origin} has admitted pages before its robots.txt is known"
-        self._slow_down(origin, robots)
+        self.hosts.robots(origin)  # after a kill, for its crawl delay
         for url, hops in self.ledger.admitted(depth, origin):
             conditions, types = self.visits.earlier.conditions(url), self.config.content_types
             answer = await self._ask(url, self.config.limits.size_bytes, conditions, types)

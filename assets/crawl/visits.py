@@ -12,7 +12,7 @@ from assets.crawl.ledger import Ledger
 from assets.crawl.pages import PayloadError, decode_payload, media_type, opt_out, read_page
 from assets.crawl.records import Record
 from assets.crawl.transport import Answer
-from assets.crawl.urls import Scope, canonical_url, host_of, link_base
+from assets.crawl.urls import Scope, canonical_url, host_of
 
 LINK_CACHE = 100_000
 
@@ -21,22 +21,22 @@ class Visits:
     """Enters answers in the ledger: every page ends there, once, as kept or with the reason why not."""
 
     def __init__(self, config: CrawlConfig, scope: Scope, ledger: Ledger, archive: Archive, earlier: EarlierSnapshot):
-        self.config, self.ledger, self.archive, self.earlier = config, ledger, archive, earlier
-
-        @lru_cache(LINK_CACHE)
-        def target(link: str, base: str) -> str | None:
-            url = self._canonical(link, base)
-            return url if url and scope.covers(host_of(url)) else None
-
-        self._target = target
+        self.config, self.scope, self.ledger, self.archive, self.earlier = config, scope, ledger, archive, earlier
+        self._known = lru_cache(LINK_CACHE)(self._target)
 
     def in_scope(self, links: Iterable[str], base: str) -> Iterator[str]:
         """What links lead to; those to sites elsewhere are not considered."""
         folder = urljoin(base, ".")
         for link in links:
-            url = self._target(link, link_base(link, folder, base))
+            # The folder decides what most links mean, so that the pages in it share one look-up.
+            is_path = link[:1].isalnum() or link.startswith(("/", "."))
+            url = self._known(link, folder if is_path else base)
             if url is not None:
                 yield url
+
+    def _target(self, link: str, base: str) -> str | None:
+        url = self._canonical(link, base)
+        return url if url and self.scope.covers(host_of(url)) else None
 
     def enter(self, url: str, answer: Answer, depth: int, hops: int) -> None:
         """Settle what becomes of a page that was asked for."""

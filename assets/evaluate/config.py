@@ -12,10 +12,8 @@ class EvaluateConfig(Config):
 
     candidate: Literal["pretrained_checkpoint", "finetuned", "lora_finetuned", "quantized"] = "pretrained_checkpoint"
     """Asset whose checkpoint the gate judges; the others are measured beside it."""
-    domains: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Hosts that are reported and judged together, by a name for them; any other host is a domain of its own."""
     documents_per_domain: int = Field(100, ge=1)
-    """Most held-out documents of one domain, drawn evenly by a hash of their ids."""
+    """Most held-out documents of one domain (a host), drawn evenly by a hash of their ids."""
     tokens: int = Field(80_000, ge=1)
     """Most held-out tokens in all, shared evenly by the domains; a document is taken whole or not at all."""
     seed: int = 0
@@ -54,10 +52,6 @@ class EvaluateConfig(Config):
                 f"stride_tokens {self.stride_tokens} leaves no context in a window of context_tokens "
                 f"{self.context_tokens}; make it smaller"
             )
-        hosts = [host for grouped in self.domains.values() for host in grouped]
-        twice = sorted({host for host in hosts if hosts.count(host) > 1})
-        if twice:
-            raise ValueError(f"domains: {twice[0]} is in two domains; name it in one")
         return self
 
 
@@ -76,6 +70,11 @@ class GateConfig(Config):
     """Fewest pages of a domain that is judged on its own; smaller domains are judged together."""
     power: float = Field(0.8, gt=0, lt=1)
     """Probability of a decision that the number of further hosts or pages is reckoned for."""
+
+    @property
+    def confidence(self) -> float:
+        """How sure the intervals are."""
+        return round(1 - 2 * self.false_promotion_rate, 6)
 
     @model_validator(mode="after")
     def _is_possible(self) -> Self:

@@ -52,18 +52,17 @@ def mean_interval(values: Values, error_rate: float) -> Interval:
     return Interval(mean, mean - half, mean + half, deviation, count)
 
 
-def units_needed(interval: Interval, margin: float, error_rate: float, power: float) -> int | None:
-    """Units in all with which a difference like this one would be told from `margin` with this power.
+def units_needed(effect: float, deviation: float, error_rate: float, power: float) -> int | None:
+    """Units in all with which an effect among units of this deviation would be told from none with this power.
 
-    None where the difference is the margin, or more than a million would be needed.
+    None where there is no effect, or more than a million would be needed.
     """
-    effect = abs(interval.mean - margin)
-    if interval.units < 2 or effect == 0.0:
+    if effect == 0.0:
         return None
 
     def is_enough(count: int) -> bool:
         quantiles = stats.t.ppf([1 - error_rate, power], count - 1)
-        return float(quantiles.sum()) * interval.deviation / effect <= math.sqrt(count)
+        return float(quantiles.sum()) * deviation / effect <= math.sqrt(count)
 
     needed = bisect_left(range(2, MOST_UNITS + 1), True, key=is_enough) + 2
     return needed if needed <= MOST_UNITS else None

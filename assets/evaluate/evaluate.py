@@ -76,7 +76,15 @@ def evaluate(
     def load(name: str) -> Transformer:
         return _load(name, checkpoints[name].path, vocabulary.size)
 
-    def decoder_nats(name: str) -> list[Nats]:
+    @cache
+    def training() -> Tokens:
+        return training_stream(shards, most_tokens=config.ngram_train_tokens, seed=config.seed)
+
+    def score(name: str) -> list[Nats]:
+        if name == UNIGRAM:
+            return unigram_nats(training(), vocabulary.size, sequences)
+        if name == kneser_ney:
+            return kneser_ney_nats(training(), vocabulary.size, config.ngram_order, sequences)
         label, all_tokens = f"scoring by {name.replace('_', ' ')}", sum(sequence.size - 1 for sequence in sequences)
         nats = token_nats(
             load(name),
@@ -93,21 +101,11 @@ def evaluate(
             )
         return nats
 
-    @cache
-    def training() -> Tokens:
-        return training_stream(shards, most_tokens=config.ngram_train_tokens, seed=config.seed)
-
-    scorers: dict[str, tuple[str, Callable[[], list[Nats]]]] = {
-        **{name: (checkpoint.digest, partial(decoder_nats, name)) for name, checkpoint in checkpoints.items()},
-        UNIGRAM: (UNIGRAM, lambda: unigram_nats(training(), vocabulary.size, sequences)),
-        kneser_ney: (
-            kneser_ney,
-            lambda: kneser_ney_nats(training(), vocabulary.size, config.ngram_order, sequences),
-        ),
-    }
+    keys = {name: checkpoint.digest for name, checkpoint in checkpoints.items()}
+    keys |= {UNIGRAM: UNIGRAM, kneser_ney: kneser_ney}
     with arithmetic(config.threads):
         context = min(config.context_tokens, *(load(name).config.max_positions for name in checkpoints))
-        totals = {name: _totals(build, key, score, begins) for name, (key, score) in scorers.items()}
+        totals = {name: _totals(build, key, partial(score, name), begins) for name, key in keys.items()}
         if not build.has(SAMPLES):
             prompts: list[tuple[str, list[Prompt]]]
             prompts = [(config.candidate, continuations(documents, vocabulary, config))]

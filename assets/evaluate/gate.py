@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 from assets.evaluate.config import GateConfig
-from assets.evaluate.estimates import Interval, differences_by_unit, mean_interval, units_needed
+from assets.evaluate.estimates import differences_by_unit, mean_interval, units_needed
 from assets.evaluate.held_out import Unit
 from assets.evaluate.report import CHAMPION, DIGITS, SCORES, UNIGRAM, Judged, Report, read_value
 from assets.evaluate.scores import Scores
@@ -40,15 +41,41 @@ FEWEST_UNITS = 3
 class Comparison:
     """How many bits per byte the candidate is better by: the mean over units, and its interval.
 
-    The bounds are None where there are too few units for any.
+    Bounds and deviation are None where there are too few units for any. Decisions are made on these
+    figures as they are rounded, so that whoever reads them comes to the same.
     """
 
     against: str
     better_by: float
     low: float | None
     high: float | None
+    deviation: float | None
     units: int
     unit: Unit
+    documents: int
+
+    @classmethod
+    def of(cls, scores: Scores, candidate: str, against: str, unit: Unit, error_rate: float) -> Comparison:
+        nats = scores.nats
+        gain = mean_interval(
+            differences_by_unit(nats[against], nats[candidate], scores.sizes, scores.units(unit)), error_rate
+        )
+        low, high, deviation = (
+            round(value, DIGITS) if math.isfinite(value) else None for value in (gain.low, gain.high, gain.deviation)
+        )
+        return cls(against, round(gain.mean, DIGITS), low, high, deviation, gain.units, unit, len(nats[candidate]))
+
+    def at_least(self, margin: float) -> bool:
+        return self.low is not None and self.low >= margin
+
+    def at_most(self, margin: float) -> bool:
+        return self.high is not None and self.high <= margin
+
+    def words(self, confidence: float) -> str:
+        told = f"{'better' if self.better_by >= 0 else 'worse'} by {abs(self.better_by):.3f} bits per byte"
+        if self.low is None:
+            return f"{told} on a single {self.unit}, which tells nothing of its spread"
+        return f"{told} ({confidence:.0%} interval {self.low:+.3f} to {self.high:+.3f}, {self.units} {self.unit}s)"
 
 
 @dataclass(frozen=True)
@@ -93,7 +120,7 @@ class Verdict:
         return read_value(cls, folder / VERDICT)
 
 
-def judge(report: Path, config: GateConfig) -> Verdict:
+def judge(folder: Path, config: GateConfig) -> Verdict:
     """Decide from an evaluation's folder whether its candidate becomes champion.
 
     Against a champion, it is promoted when the whole interval of its gain lies above the minimum
@@ -104,7 +131,36 @@ def judge(report: Path, config: GateConfig) -> Verdict:
     Raises:
         InputError: if the folder is no evaluation.
     """
-    return _Bench(Report.read(report), Scores.read(report / SCORES), config).verdict()
+    report, scores = Report.read(folder), Scores.read(folder / SCORES)
+    name, opponent = report.candidate_name, CHAMPION if report.champion else UNIGRAM
+    overall, ngram = (
+        Comparison.of(scores, name, against, report.unit, config.false_promotion_rate)
+        for against in (opponent, report.kneser_ney)
+    )
+    parts = _parts(scores, config.domain_pages) if report.champion else {}
+    domains = tuple(
+        _judge_domain(domain, Comparison.of(part, name, opponent, "page", config.false_promotion_rate), config)
+        for domain, part in parts.items()
+    )
+    decision: Decision = "keep"
+    needed = None
+    if report.champion and report.candidate.fingerprint == report.champion.fingerprint:
+        reason = "The candidate is the champion itself"
+    elif (scores.nats[name] == scores.nats[opponent]).all():
+        reason = f"The candidate scores every document exactly as the {opponent} does"
+    else:
+        decision, reason, needed = _decide(overall, domains, config)
+    return Verdict(
+        decision=decision,
+        reason=f"{reason}. {_standing(ngram)}",
+        candidate=report.candidate,
+        champion=report.champion,
+        confidence=config.confidence,
+        comparison=overall,
+        domains=domains,
+        kneser_ney=ngram,
+        needed=needed,
+    )
 
 
 def decide(build: Build, config: GateConfig, report: Path) -> Outcome:
@@ -137,106 +193,51 @@ def settle(artifact: Artifact, lake: Lake, journal: Journal) -> None:
     journal.decide("promoted" if verdict.decision == "promote" else "kept", candidate, artifact, verdict.reason)
 
 
-@dataclass(frozen=True)
-class _Gain:
-    """What the candidate gains over an opponent, on some documents."""
-
-    opponent: str
-    interval: Interval
-    unit: Unit
-    documents: int
-
-    def comparison(self) -> Comparison:
-        gain = self.interval
-        low, high = (round(bound, DIGITS) if math.isfinite(bound) else None for bound in (gain.low, gain.high))
-        return Comparison(self.opponent, round(gain.mean, DIGITS), low, high, gain.units, self.unit)
-
-    def needed(self, margin: float, what: str, config: GateConfig) -> Needed | None:
-        units = self.interval.units
-        wanted: int | None = FEWEST_UNITS
-        if units >= 2:
-            wanted = units_needed(self.interval, margin, config.false_promotion_rate, config.power)
-        if wanted is None:
-            return None
-        more = max(1, wanted - units)
-        return Needed(what, more, math.ceil(more * self.documents / max(1, units)))
-
-    def words(self, confidence: float) -> str:
-        gain = self.interval
-        told = f"{'better' if gain.mean >= 0 else 'worse'} by {abs(gain.mean):.3f} bits per byte"
-        if gain.units < 2:
-            return f"{told} on a single {self.unit}, which tells nothing of its spread"
-        bounds = f"{gain.low:+.3f} to {gain.high:+.3f}"
-        return f"{told} ({confidence:.0%} interval {bounds}, {gain.units} {self.unit}s)"
+def _decide(
+    overall: Comparison, domains: Sequence[DomainFinding], config: GateConfig
+) -> tuple[Decision, str, Needed | None]:
+    """The rules in their order: what refuses, what is no improvement, what is not sure, and else promotion."""
+    opponent, confidence = overall.against, config.confidence
+    margin = config.minimum_improvement if opponent == CHAMPION else 0.0
+    figures = overall.words(confidence)
+    told = {found.domain: found.comparison.words(confidence) for found in domains}
+    worse = [
+        f"{found.domain} ({told[found.domain]}; tolerated {found.tolerated_loss:g})"
+        for found in domains
+        if found.finding == "worse"
+    ]
+    if worse:
+        told_worse = ", ".join(worse)
+        return "keep", f"Against the {opponent} {figures}, but refused: worse beyond the margin in {told_worse}", None
+    if overall.at_most(margin):
+        return "keep", f"No improvement on the {opponent} of more than {margin:g}: {figures}", None
+    if overall.low is None or overall.low <= margin:
+        needed = _needed(overall, margin, f"{overall.unit}s", config)
+        return "not_enough_evidence", f"Against the {opponent} {figures}: {_wanted(needed)}", needed
+    for found in domains:
+        if found.finding == "unclear":
+            needed = _needed(found.comparison, -found.tolerated_loss, f"pages of {found.domain}", config)
+            unclear = f"{found.domain} {told[found.domain]}: {_wanted(needed)}"
+            return "not_enough_evidence", f"Better overall ({figures}), but {unclear}", needed
+    return "promote", f"Better than the {opponent}: {figures}", None
 
 
-class _Bench:
-    """The evidence laid out, and the rules applied to it in order."""
+def _judge_domain(domain: str, gain: Comparison, config: GateConfig) -> DomainFinding:
+    """Worse: surely a loss, and by estimate more than is tolerated. Within: surely no more than that."""
+    tolerated = config.domain_tolerances.get(domain, config.tolerated_loss)
+    finding: Finding = "worse" if gain.at_most(0) and gain.better_by < -tolerated else "unclear"
+    return DomainFinding(domain, gain, tolerated, "within" if gain.at_least(-tolerated) else finding)
 
-    def __init__(self, report: Report, scores: Scores, config: GateConfig):
-        self.report, self.scores, self.config = report, scores, config
-        self.confidence = round(1 - 2 * config.false_promotion_rate, DIGITS)
-        self.opponent = CHAMPION if report.champion else UNIGRAM
-        self.margin = config.minimum_improvement if report.champion else 0.0
-        self.overall = self._gain(scores, self.opponent, report.unit)
-        parts = _parts(scores, config.domain_pages) if report.champion else {}
-        self.gains = {name: self._gain(part, self.opponent, "page") for name, part in parts.items()}
-        self.domains = [self._judge_domain(name, gain) for name, gain in self.gains.items()]
 
-    def verdict(self) -> Verdict:
-        decision, reason, needed = self._decide()
-        ngram = self._gain(self.scores, self.report.kneser_ney, self.report.unit)
-        return Verdict(
-            decision=decision,
-            reason=f"{reason}. {_standing(ngram.interval, self.report.kneser_ney)}",
-            candidate=self.report.candidate,
-            champion=self.report.champion,
-            confidence=self.confidence,
-            comparison=self.overall.comparison(),
-            domains=tuple(self.domains),
-            kneser_ney=ngram.comparison(),
-            needed=needed,
-        )
-
-    def _decide(self) -> tuple[Decision, str, Needed | None]:
-        overall, opponent, margin = self.overall, self.opponent, self.margin
-        if self.report.champion and self.report.candidate.fingerprint == self.report.champion.fingerprint:
-            return "keep", "The candidate is the champion itself", None
-        if (self.scores.nats[self.report.candidate_name] == self.scores.nats[opponent]).all():
-            return "keep", f"The candidate scores every document exactly as the {opponent} does", None
-        figures = overall.words(self.confidence)
-        worse = [
-            f"{judged.domain} ({self.gains[judged.domain].words(self.confidence)}; tolerated {judged.tolerated_loss:g})"
-            for judged in self.domains
-            if judged.finding == "worse"
-        ]
-        if worse:
-            told = ", ".join(worse)
-            return "keep", f"Against the {opponent} {figures}, but refused: worse beyond the margin in {told}", None
-        if overall.interval.high <= margin:
-            return "keep", f"No improvement on the {opponent} of more than {margin:g}: {figures}", None
-        if overall.interval.low <= margin:
-            needed = overall.needed(margin, f"{overall.unit}s", self.config)
-            return "not_enough_evidence", f"Against the {opponent} {figures}: {_wanted(needed)}", needed
-        for judged in self.domains:
-            if judged.finding == "unclear":
-                gain = self.gains[judged.domain]
-                needed = gain.needed(-judged.tolerated_loss, f"pages of {judged.domain}", self.config)
-                told = f"{judged.domain} {gain.words(self.confidence)}: {_wanted(needed)}"
-                return "not_enough_evidence", f"Better overall ({figures}), but {told}", needed
-        return "promote", f"Better than the {opponent}: {figures}", None
-
-    def _gain(self, scores: Scores, opponent: str, unit: Unit) -> _Gain:
-        candidate = scores.nats[self.report.candidate_name]
-        gains = differences_by_unit(scores.nats[opponent], candidate, scores.sizes, scores.units(unit))
-        return _Gain(opponent, mean_interval(gains, self.config.false_promotion_rate), unit, len(candidate))
-
-    def _judge_domain(self, domain: str, gain: _Gain) -> DomainFinding:
-        """Worse: surely a loss, and by estimate more than is tolerated. Within: surely no more than that."""
-        tolerated = self.config.domain_tolerances.get(domain, self.config.tolerated_loss)
-        mean, low, high = gain.interval.mean, gain.interval.low, gain.interval.high
-        finding: Finding = "worse" if high < 0 and mean < -tolerated else "unclear"
-        return DomainFinding(domain, gain.comparison(), tolerated, "within" if low >= -tolerated else finding)
+def _needed(gain: Comparison, margin: float, what: str, config: GateConfig) -> Needed | None:
+    wanted: int | None = FEWEST_UNITS
+    if gain.deviation is not None:
+        effect = abs(gain.better_by - margin)
+        wanted = units_needed(effect, gain.deviation, config.false_promotion_rate, config.power)
+    if wanted is None:
+        return None
+    more = max(1, wanted - gain.units)
+    return Needed(what, more, math.ceil(more * gain.documents / gain.units))
 
 
 def _parts(scores: Scores, fewest_pages: int) -> dict[str, Scores]:
@@ -251,17 +252,15 @@ def _parts(scores: Scores, fewest_pages: int) -> dict[str, Scores]:
     return {**large, SMALL_DOMAINS: rest} if is_large(rest) else large
 
 
-def _standing(gain: Interval, name: str) -> str:
+def _standing(gain: Comparison) -> str:
     """How the candidate stands against the n-gram model, in words."""
-    model = f"Kneser-Ney {name.rpartition('_')[2]}-gram"
-    amount = f"{abs(gain.mean):.3f} bits per byte"
-    if gain.units < 2:
-        return f"On these documents it is {'better' if gain.mean > 0 else 'worse'} than the {model} by {amount}"
-    if gain.low > 0:
+    model = f"Kneser-Ney {gain.against.rpartition('_')[2]}-gram"
+    amount = f"{abs(gain.better_by):.3f} bits per byte"
+    if gain.low is not None and gain.low > 0:
         return f"It beats the {model} by {amount}"
-    if gain.high < 0:
+    if gain.at_most(0):
         return f"The {model} is still better, by {amount}"
-    return f"It cannot be told from the {model} ({gain.mean:+.3f} bits per byte)"
+    return f"It cannot be told from the {model} ({gain.better_by:+.3f} bits per byte)"
 
 
 def _wanted(needed: Needed | None) -> str:

@@ -22,12 +22,11 @@ Results vary as that draw does, so it is the unit that intervals are made over."
 
 @dataclass(frozen=True)
 class HeldOutDocument:
-    """A document to be scored: `tokens` as models read them, `<|bos|>` and its own; `domain` is its group."""
+    """A document to be scored: `tokens` as models read them, `<|bos|>` and its own; `domain` is its host."""
 
     id: str
     url: str
     text: str
-    host: str
     domain: str
     snapshot: str
     tokens: Tokens
@@ -44,7 +43,6 @@ def read_held_out(
         InputError: if nothing was held out, or shards and corpora do not belong together.
     """
     hosts, unit = _held_out_hosts(corpora)
-    grouped = {domain_of(host): name for name, named in config.domains.items() for host in named}
     places: defaultdict[str, list[tuple[Shards, Span]]] = defaultdict(list)
     for opened in (Shards(folder / "held_out") for folder in shards):
         for span in opened.spans(0, opened.tokens):
@@ -53,24 +51,23 @@ def read_held_out(
                     f"{opened.folder}: document {span.document} is not among the held-out documents of "
                     f"{', '.join(map(str, corpora))}; give the corpora that the shards were made from"
                 )
-            host = hosts[span.document]
-            places[grouped.get(host, host or "(no host)")].append((opened, span))
+            places[hosts[span.document]].append((opened, span))
     if not places:
         raise InputError(
             f"{', '.join(str(folder / 'held_out') for folder in shards)}: no document is held out, so no model can be "
             "judged; name quality.split.held_out_hosts or raise quality.split.held_out_share"
         )
     chosen = {
-        span.document: (domain, opened.read(span.start, span.stop - span.start - 1))  # without `<|eos|>`
-        for domain, part in places.items()
+        span.document: opened.read(span.start, span.stop - span.start - 1)  # without `<|eos|>`
+        for part in places.values()
         for opened, span in _draw(part, len(places), config)
     }
     found = []
     for d in (document for folder in corpora for document in read_documents(folder) if document.id in chosen):
-        domain, tokens = chosen[d.id]
+        tokens = chosen[d.id]
         if tokens.size < 2 or not d.text:
             raise InputError(f"held-out document {d.id} ({d.url}) has no text or tokens; drop it upstream")
-        found.append(HeldOutDocument(d.id, d.url, d.text, hosts[d.id], domain, d.snapshot, tokens))
+        found.append(HeldOutDocument(d.id, d.url, d.text, hosts[d.id], d.snapshot, tokens))
     return sorted(found, key=lambda document: document.id), unit
 
 
@@ -88,7 +85,7 @@ def _held_out_hosts(corpora: Sequence[Path]) -> tuple[dict[str, str], Unit]:
             for row in batch.to_pylist():
                 host = domain_of(host_of(row["url"]))
                 if row["split"] == "held_out":
-                    held_out[row["id"]] = host
+                    held_out[row["id"]] = host or "(no host)"
                 else:
                     training.add(host)
     return held_out, "host" if training.isdisjoint(held_out.values()) else "page"

@@ -127,16 +127,13 @@ def read_value(kind: type[Value], path: Path) -> Value:
 
 
 def measure(scores: Scores, unit: Unit, completions: Mapping[str, Completion | None]) -> dict[str, ModelResult]:
-    """Every model's figures: overall, clustered by unit; by domain, clustered by unit or, within one host, by page."""
+    """Every model's figures: overall, clustered by unit; by domain, clustered by page."""
     parts = {domain: scores.within([domain]) for domain in sorted(set(scores.column("domain")))}
-    clusters = {
-        domain: part.units(unit if len(set(part.column("host"))) > 1 else "page") for domain, part in parts.items()
-    }
     return {
         name: ModelResult(
             overall=Figure.of(nats, scores.sizes, scores.units(unit)),
             domains={
-                domain: Figure.of(part.nats[name], part.sizes, clusters[domain]) for domain, part in parts.items()
+                domain: Figure.of(part.nats[name], part.sizes, part.units("page")) for domain, part in parts.items()
             },
             completion=completions[name],
         )

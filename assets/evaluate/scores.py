@@ -9,18 +9,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from assets.evaluate.held_out import HeldOutDocument, Unit
 from assets.likelihood import Nats
 from resources.errors import InputError
 
-TEXTS = ("document", "url", "host", "domain", "snapshot")
+TEXTS = ("document", "url", "domain", "snapshot")
 DOCUMENTS = pa.schema([*((name, pa.string()) for name in TEXTS), ("tokens", pa.int64()), ("bytes", pa.int64())])
-SCHEMA = pa.schema(
-    [("model", pa.string()), *list(DOCUMENTS)[: len(TEXTS)], ("nats", pa.float64()), *list(DOCUMENTS)[len(TEXTS) :]]
-)
 
 
 @dataclass(frozen=True)
@@ -32,38 +28,25 @@ class Scores:
 
     @classmethod
     def of(cls, documents: Sequence[HeldOutDocument], nats: Mapping[str, Nats]) -> Scores:
-        rows = [(d.id, d.url, d.host, d.domain, d.snapshot, d.tokens.size - 1, len(d.text.encode())) for d in documents]
+        rows = [(d.id, d.url, d.domain, d.snapshot, d.tokens.size - 1, len(d.text.encode())) for d in documents]
         columns = [list(column) for column in zip(*rows, strict=True)]
         return cls(pa.table(columns, schema=DOCUMENTS), nats)
 
     @classmethod
     def read(cls, path: Path) -> Scores:
-        """Read a table that `write` wrote.
-
-        Raises:
-            InputError: if it is no such table, or its models were not scored on the same documents.
-        """
+        """Read a table that `write` wrote; an InputError says that it is none."""
         try:
-            table = pq.read_table(path, schema=SCHEMA)
+            table = pq.read_table(path)
+            documents = table.select(DOCUMENTS.names)
         except (OSError, pa.ArrowInvalid, KeyError) as error:
             raise InputError(f"{path} is no table of scores ({error}); run `tidemill verify`") from error
-        parts = {name: table.filter(pc.field("model") == name) for name in pc.unique(table["model"]).to_pylist()}
-        if not parts:
-            raise InputError(f"{path} holds no scores; run the evaluation again")
-        documents = next(iter(parts.values())).select(DOCUMENTS.names)
-        for name, part in parts.items():
-            if not part.select(DOCUMENTS.names).equals(documents):
-                raise InputError(f"{path}: {name} was not scored on the same documents; run the evaluation again")
-        return cls(documents, {name: part["nats"].to_numpy() for name, part in parts.items()})
+        models = table.column_names[len(DOCUMENTS) :]
+        return cls(documents, {name: table[name].to_numpy() for name in models})
 
     def write(self, path: Path) -> None:
-        """Write as Parquet, a row for each model and document."""
+        """Write as Parquet: a row for each document, a column for each model's nats."""
         columns = {name: self.documents[name] for name in DOCUMENTS.names}
-        tables = [
-            pa.table({"model": [name] * len(nats), "nats": nats, **columns}, schema=SCHEMA)
-            for name, nats in self.nats.items()
-        ]
-        pq.write_table(pa.concat_tables(tables), path, compression="zstd")
+        pq.write_table(pa.table({**columns, **self.nats}), path, compression="zstd")
 
     def column(self, name: str) -> list[Any]:
         return list(self.documents[name].to_pylist())
@@ -75,7 +58,7 @@ class Scores:
 
     def units(self, unit: Unit) -> list[str]:
         """Each document's unit: what varies as a whole."""
-        return self.column("host" if unit == "host" else "url")
+        return self.column("domain" if unit == "host" else "url")
 
     def within(self, domains: Sequence[str]) -> Scores:
         """The part of these domains."""

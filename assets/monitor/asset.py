@@ -45,7 +45,7 @@ def request_log(config: MonitorConfig, folder: Path) -> Stage:
         from assets.monitor.windows import closed_windows, observe_window
 
         for window in closed_windows(folder):
-            if window.name == build.partition:
+            if window.stem == build.partition:
                 return observe_window(build, window)
         raise BuildError(f"{folder} has no closed window {build.partition}; `tidemill status` shows the last one")
 

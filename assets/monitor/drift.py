@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from assets.monitor.config import MonitorConfig, MonitorName
-from assets.monitor.features import STATISTICS, Array, count_words, text_statistics
+from assets.monitor.features import STATISTICS, Array, text_statistics, word_presence
 from assets.monitor.permutation import Groups, Statistic, holm, largest, permutation_tests, rank_shifts, word_shifts
 
 RARE = 2  # a word of fewer requests cannot tell two groups apart
@@ -57,20 +57,20 @@ def compare(window: Requests, reference: Requests, config: MonitorConfig) -> tup
     """
     texts = [*window.texts, *reference.texts]
     groups = Groups(len(window), len(reference))
-    statistics: dict[MonitorName, Statistic] = {}
-    values: dict[MonitorName, tuple[tuple[str, ...], Array]] = {}
-    for monitor in config.monitors:
-        if monitor == "vocabulary":
-            presence = count_words(texts).presence
-            common = np.asarray(presence.sum(axis=0)).ravel() >= RARE
-            statistics[monitor] = largest(word_shifts(presence[:, common], groups))
-            continue
-        if monitor == "text_statistics":
-            values[monitor] = STATISTICS, text_statistics(texts)
-        else:
-            losses = np.concatenate([window.bits_per_byte, reference.bits_per_byte])
-            values[monitor] = ("bits per byte",), losses[:, None]
-        statistics[monitor] = largest(rank_shifts(values[monitor][1], groups))
+    losses = np.concatenate([window.bits_per_byte, reference.bits_per_byte])
+    values: dict[MonitorName, tuple[tuple[str, ...], Array]] = {
+        "text_statistics": (STATISTICS, text_statistics(texts)),
+        "model_loss": (("bits per byte",), losses[:, None]),
+    }
+
+    def statistic(monitor: MonitorName) -> Statistic:
+        if monitor != "vocabulary":
+            return largest(rank_shifts(values[monitor][1], groups))
+        presence, _ = word_presence(texts)
+        common = np.asarray(presence.sum(axis=0)).ravel() >= RARE
+        return largest(word_shifts(presence[:, common], groups))
+
+    statistics = {monitor: statistic(monitor) for monitor in config.monitors}
     tests = permutation_tests(statistics, groups, config.permutations, _seed(window, config))
     drifted = holm({name: test.p_value for name, test in tests.items()}, config.false_alarm_rate)
     return tuple(

@@ -1,9 +1,7 @@
 """What of a request the monitors look at: the text that was asked, its make-up, and its words."""
 
 import re
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -74,38 +72,11 @@ def _statistics(text: str) -> tuple[float, ...]:
     )
 
 
-@dataclass(frozen=True)
-class Words:
-    """Which texts have which words: `counts` (texts, words), sparse; `names` the words in alphabetical order."""
-
-    counts: csr_matrix
-    names: list[str]
-
-    @property
-    def presence(self) -> csr_matrix:
-        """1.0 where a text has a word, (texts, words)."""
-        present = self.counts.copy()
-        present.data[:] = 1.0
-        return present
-
-    def similarities(self) -> csr_matrix:
-        """Cosine of the TF-IDF vectors of every two texts, (texts, texts); weights as in Salton and Buckley, 1988."""
-        texts = self.counts.shape[0]
-        weights = self.counts.copy()
-        weights.data = 1.0 + np.log(weights.data)
-        with_word = np.bincount(weights.indices, minlength=len(self.names))
-        weights = weights.multiply(1.0 + np.log((1 + texts) / (1 + with_word))).tocsr()
-        norms = np.sqrt(np.asarray(weights.multiply(weights).sum(axis=1)).ravel())
-        weights = csr_matrix(weights.multiply(1 / np.where(norms > 0, norms, 1.0)[:, None]))
-        return csr_matrix(weights @ weights.T)
-
-
-def count_words(texts: Sequence[str]) -> Words:
-    """Count the words of each text."""
-    found = [Counter(words_of(text)) for text in texts]
-    names = sorted({word for counter in found for word in counter})
+def word_presence(texts: Sequence[str]) -> tuple[csr_matrix, list[str]]:
+    """Which texts have which words: 1.0 in (texts, words), sparse, and the words in alphabetical order."""
+    found = [sorted(set(words_of(text))) for text in texts]
+    names = sorted({word for words in found for word in words})
     column = {word: place for place, word in enumerate(names)}
-    ends = np.cumsum([0, *(len(counter) for counter in found)])
-    columns = np.array([column[word] for counter in found for word in counter], dtype=np.int64)
-    data = np.array([count for counter in found for count in counter.values()], dtype=np.float64)
-    return Words(csr_matrix((data, columns, ends), shape=(len(texts), len(names))), names)
+    columns = np.array([column[word] for words in found for word in words], dtype=np.int64)
+    ends = np.cumsum([0, *map(len, found)])
+    return csr_matrix((np.ones(columns.size), columns, ends), shape=(len(texts), len(names))), names

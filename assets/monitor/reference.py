@@ -36,7 +36,7 @@ def make_reference(build: Build, config: MonitorConfig, corpora: Sequence[Path],
         with build.file(REQUESTS) as path:
             pq.write_table(table, path)
     with build.local(REQUESTS) as path:
-        requests, _ = read_reference(path.parent)
+        requests = read_reference(path.parent)
     entered, kept = sum(map(count_documents, corpora)), sum(1 for _ in held_out(corpora))
     funnel = Funnel(entered, kept, {"train": entered - kept} if entered > kept else {})
     loss = round(float(np.mean(requests.bits_per_byte)), 4)
@@ -49,11 +49,10 @@ def held_out(corpora: Sequence[Path]) -> Iterator[Document]:
     return (document for folder in corpora for document in read_documents(folder) if document.split == "held_out")
 
 
-def read_reference(folder: Path) -> tuple[Requests, list[str]]:
-    """The reference's requests, and the host that each is about."""
-    table = pq.read_table(folder / REQUESTS, columns=["text", "host", "bits_per_byte"])
-    requests = Requests(table["text"].to_pylist(), table["bits_per_byte"].to_numpy())
-    return requests, table["host"].to_pylist()
+def read_reference(folder: Path) -> Requests:
+    """The reference's requests."""
+    table = pq.read_table(folder / REQUESTS, columns=["text", "bits_per_byte"])
+    return Requests(table["text"].to_pylist(), table["bits_per_byte"].to_numpy())
 
 
 def scoring_environment() -> dict[str, str | int]:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from pydantic import TypeAdapter
 
-from assets.monitor.changes import Changes, find_changes
+from assets.monitor.changes import Share, Stranger, moved_words, strangest
 from assets.monitor.config import MonitorConfig
 from assets.monitor.drift import Finding, Requests, compare
-from assets.monitor.features import STATISTICS, Array, asked_text, text_statistics
+from assets.monitor.features import asked_text
 from assets.monitor.loss import bits_per_byte
 from assets.monitor.reference import read_reference, scoring_environment
 from assets.monitor.windows import read_prompts
@@ -21,22 +19,6 @@ from resources.build import Build, Outcome
 from resources.errors import BuildError
 
 REPORT = "report.json"
-BINS = 24
-OUTERMOST = 0.995  # a histogram ends at this quantile, so that one long request does not flatten it
-DIGITS = 6
-
-
-@dataclass(frozen=True)
-class Histogram:
-    """A feature's distribution: shares of the window's and of the reference's requests between `edges`.
-
-    The first and last bin take what lies beyond them.
-    """
-
-    feature: str
-    edges: tuple[float, ...]
-    window: tuple[float, ...]
-    reference: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -49,8 +31,8 @@ class DriftReport:
     compared_requests: int
     reference_requests: int
     findings: tuple[Finding, ...]
-    changes: Changes
-    histograms: tuple[Histogram, ...]
+    words: tuple[Share, ...]
+    strangers: tuple[Stranger, ...]
 
     @classmethod
     def read(cls, folder: Path) -> DriftReport:
@@ -65,7 +47,7 @@ class DriftReport:
             nearest = f"{ordered[0].monitor}, p = {ordered[0].p_value:.3g}"
             return f"No drift in {self.compared_requests} requests; the nearest to it is {nearest}."
         found = ", ".join(f"{f.monitor} (p = {f.p_value:.3g})" for f in ordered if f.drifted)
-        more = [share.name for share in self.changes.words if share.window > share.reference][:5]
+        more = [share.name for share in self.words if share.window > share.reference][:5]
         return f"Drift in {found}" + (f"; asked about more: {', '.join(more)}." if more else ".")
 
 
@@ -106,7 +88,7 @@ def _report(config: MonitorConfig, window: Path, reference: Path, champion: Path
     if len(texts) > config.compared_requests:
         texts = sorted(random.Random(f"sample {config.seed}").sample(texts, config.compared_requests))
     asked = Requests(texts, bits_per_byte(champion, texts))
-    known, hosts = read_reference(reference)
+    known = read_reference(reference)
     findings = compare(asked, known, config) if config.monitors else ()
     return DriftReport(
         alarm=any(finding.drifted for finding in findings),
@@ -115,27 +97,6 @@ def _report(config: MonitorConfig, window: Path, reference: Path, champion: Path
         compared_requests=len(asked),
         reference_requests=len(known),
         findings=findings,
-        changes=find_changes(asked, known, hosts, config) if texts else Changes((), (), ()),
-        histograms=_histograms(asked, known) if texts else (),
+        words=moved_words(asked, known, config.examples) if texts else (),
+        strangers=strangest(asked, config.examples),
     )
-
-
-def _histograms(window: Requests, reference: Requests) -> tuple[Histogram, ...]:
-    features = ("bits per byte", *STATISTICS[:2])
-    sides = [np.c_[side.bits_per_byte, text_statistics(side.texts)[:, :2]].T for side in (window, reference)]
-    return tuple(map(_histogram, features, *sides))
-
-
-def _histogram(feature: str, window: Array, reference: Array) -> Histogram:
-    low, high = np.quantile(np.concatenate([window, reference]), [1 - OUTERMOST, OUTERMOST])
-    edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
-
-    def shares(values: Array) -> tuple[float, ...]:
-        counts = np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0]
-        return _rounded(counts / len(values))
-
-    return Histogram(feature, _rounded(edges), shares(window), shares(reference))
-
-
-def _rounded(values: Sequence[float] | Array) -> tuple[float, ...]:
-    return tuple(round(float(value), DIGITS) for value in values)

@@ -15,19 +15,13 @@ from pydantic import ValidationError
 from assets.monitor.config import MonitorConfig
 from assets.monitor.logged_request import LoggedRequest
 from llm_core.durable import sync
-from llm_core.serve.record import RequestLog, RequestRecord
+from llm_core.serve.record import RequestRecord
 from resources.errors import InputError
 
 log = logging.getLogger(__name__)
 
 SUFFIX = ".jsonl"
 LOCK = ".lock"
-
-
-def open_request_log(config: MonitorConfig, folder: Path) -> RequestLog:
-    """The log in `folder`, made where there is none."""
-    folder.mkdir(parents=True, exist_ok=True)
-    return FileRequestLog(config, folder)
 
 
 def find_request(folder: Path, request_id: str) -> LoggedRequest:
@@ -78,7 +72,7 @@ def read_lines(data: bytes) -> tuple[list[LoggedRequest], list[Unreadable]]:
 
 
 class FileRequestLog:
-    """Appends records to the newest segment, and begins the next one where a window ends.
+    """Appends records to the newest segment of a folder, and begins the next one where a window ends.
 
     Several processes may write one log: each line is written under a lock, whole, by one call in
     append mode. So a kill loses nothing that was written; what a power cut loses are the lines
@@ -87,6 +81,7 @@ class FileRequestLog:
     """
 
     def __init__(self, config: MonitorConfig, folder: Path):
+        folder.mkdir(parents=True, exist_ok=True)
         self._config, self._folder = config, folder
         self._segment: Path | None = None
         self._size = self._count = self._last = 0

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import pyarrow as pa
@@ -28,30 +28,22 @@ TYPES = {
 SCHEMA = pa.schema([(field.name, TYPES[str(field.type)]) for field in fields(LoggedRequest)])
 
 
-@dataclass(frozen=True)
-class Window:
-    """A stretch of the log that no request will be added to; `name` is its partition, in the log's order."""
-
-    name: str
-    path: Path
-
-
-def closed_windows(folder: Path) -> list[Window]:
-    """The closed windows of a log, oldest first.
+def closed_windows(folder: Path) -> list[Path]:
+    """The closed windows of a log, oldest first; the stem of its file is a window's partition.
 
     A window is a segment, closed once a later one exists, which its last request begins. So whoever
     looks sees the same, and a change of the spec's window changes none that was closed.
     """
-    return [Window(path.stem, path) for path in segments(folder)[:-1]]
+    return segments(folder)[:-1]
 
 
-def observe_window(build: Build, window: Window) -> Outcome:
+def observe_window(build: Build, window: Path) -> Outcome:
     """Fill the build with a closed window: `requests.parquet` in log order, `unreadable.jsonl` with all else.
 
     The digest is over what was asked and answered, as a set: ids, times, latencies, recorded
     log-probabilities and the order in which requests ended are in the files, but not in it.
     """
-    requests, unreadable = read_lines(window.path.read_bytes())
+    requests, unreadable = read_lines(window.read_bytes())
     with build.file(UNREADABLE) as path:
         path.write_text("".join(json.dumps(asdict(line)) + "\n" for line in unreadable))
     with build.file(REQUESTS) as path:

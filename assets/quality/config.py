@@ -48,8 +48,6 @@ class ClassifierConfig(Config):
     """Whether a classifier is trained; without one a document that passes every rule has quality 1."""
     threshold: float = Field(default=0.2, ge=0, le=1)
     """Least score in [0, 1] that a document needs to be kept."""
-    reference_hosts: tuple[str, ...] = ()
-    """Hosts whose documents alone are the good examples; empty for all documents that pass the rules."""
     max_examples: int = Field(default=2000, ge=10)
     """Most good examples, and most bad ones; a seeded hash of the document's id picks them."""
     min_examples: int = Field(default=50, ge=2)
@@ -72,34 +70,17 @@ class ClassifierConfig(Config):
     """Seed of the choice of examples, of the spoiling and of the training."""
 
 
-class EvaluationFile(Config):
-    """A test set that must not be trained on: JSON Lines with a text in each record."""
-
-    path: str
-    """Path of the file."""
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    """Its SHA-256 in hex, so that a changed file is another spec; a wrong one is refused with the right one."""
-    field: str = "text"
-    """Name of the record's field that holds the text."""
-
-
 class DecontaminationConfig(Config):
     """No training page may hold what the model is judged on."""
 
     enabled: bool = True
-    """Whether training documents are compared with the evaluation sets."""
+    """Whether training documents are compared with the held-out ones, of this snapshot and of earlier ones."""
     ngram_words: int = Field(default=13, ge=2, le=100)
     """Length of the n-grams that are compared, in words."""
     max_share: float = Field(default=0.2, gt=0, le=1)
     """A training document that shares this part of its own or of the evaluation document's n-grams is dropped."""
     min_ngrams: int = Field(default=4, ge=1)
     """Fewer shared n-grams than this never drop a document."""
-    boilerplate_hosts: int = Field(default=5, ge=2)
-    """An n-gram on this many hosts is a licence or a phrase of the trade, no leak, and does not count."""
-    boilerplate_documents: int = Field(default=20, ge=2)
-    """An n-gram in this many documents, be it of one host, belongs to a page template, and does not count."""
-    evaluation_files: tuple[EvaluationFile, ...] = ()
-    """Test sets beside the held-out documents."""
 
 
 class QualityConfig(Config):
@@ -114,7 +95,7 @@ class QualityConfig(Config):
     classifier: ClassifierConfig = ClassifierConfig()
     """The trained judge, after the rules."""
     decontamination: DecontaminationConfig = DecontaminationConfig()
-    """The comparison with the evaluation sets, last."""
+    """The comparison with the held-out documents, last."""
 
     def rules(self) -> Rules:
         """The filters with their parameters, ready to judge."""

@@ -5,18 +5,10 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from assets.documents import (
-    Document,
-    Dropped,
-    count_documents,
-    read_documents,
-    read_written,
-    shard_names,
-    write_shards,
-)
+from assets.documents import Document, Dropped, count_documents, read_documents, read_written, shard_names, write_shards
 from assets.quality.classifier import MODEL
 from assets.quality.config import QualityConfig
-from assets.quality.decontamination import Decontaminator, prepare
+from assets.quality.decontamination import EvaluationIndex, index_evaluation, ngram_hashes
 from assets.quality.judge import Judge
 from resources.build import Build, Outcome
 
@@ -37,7 +29,7 @@ def filter_quality(
     index: Path | None = None
     counts: dict[str, int] = {}
     if config.decontamination.enabled:
-        index, counts = prepare(build, config, shards, earlier, model)
+        index, counts = index_evaluation(build, config, shards, earlier, model)
     judge = partial(_judge_shard, config, model, index, shards)
     funnel = write_shards(build, "judge quality", len(shards), count_documents(cleaned), judge)
     splits = Counter(train=0, held_out=0)
@@ -52,11 +44,13 @@ def _judge_shard(
     config: QualityConfig, model: Path | None, index: Path | None, shards: Sequence[Path], shard: int
 ) -> Iterator[Document | Dropped]:
     judge = Judge(config, model)
-    decontaminator = None if index is None else Decontaminator(config.decontamination, index)
+    evaluation = None if index is None else EvaluationIndex.load(index)
+    limits = config.decontamination
     for document in read_documents([shards[shard]]):
         verdict = judge(document)
-        if isinstance(verdict, Document) and verdict.split == "train" and decontaminator is not None:
-            share = decontaminator.share(verdict.text)
-            if share >= config.decontamination.max_share:
+        if isinstance(verdict, Document) and verdict.split == "train" and evaluation is not None:
+            hashes = ngram_hashes(verdict.text, limits.ngram_words)
+            share = round(evaluation.largest_overlap(hashes, limits.min_ngrams), 4)
+            if share >= limits.max_share:
                 verdict = Dropped(document.id, document.url, "contaminated", share)
         yield verdict

@@ -15,7 +15,7 @@ from assets.quality.classifier import MODEL, Example, score, train
 from assets.quality.config import ClassifierConfig, QualityConfig
 from assets.quality.judge import Judge
 from assets.quality.spoil import spoil
-from assets.split import host_of, split_of_url
+from assets.split import split_of_url, uniform_draw
 from llm_core.durable import write_text
 from resources.build import Build, Outcome
 from resources.compute import run_tasks
@@ -27,17 +27,18 @@ JUDGED_PER_EXAMPLE = 2
 def train_classifier(build: Build, config: QualityConfig, cleaned: Path) -> Outcome:
     """Fill the build with `model.bin` and `metrics.json`.
 
-    Good examples are training documents (of the reference hosts, if the spec names any) that pass every rule; bad ones
-    are those that a rule rejects, and spoiled copies of good ones until both are as many. An example and its spoiled
-    copy are on the same side of training and test. With the classifier off, or fewer good documents than the spec
-    asks, there is no model: `metrics.json` and the stats say `rules_only`.
+    Good examples are training documents that pass every rule; bad ones are those that a rule rejects, and spoiled
+    copies of good ones until both are as many. An example and its spoiled copy are on the same side of training and
+    test. With the classifier off, or fewer good documents than the spec asks, there is no model: `metrics.json` and
+    the stats say `rules_only`.
     """
     shards = shard_names(cleaned)
     run_tasks(build, "label examples", len(shards), partial(_label_shard, build, config, shards))
-    most = config.classifier.max_examples
+    lines = [line for shard in range(len(shards)) for line in _labelled_file(build, shard).read_bytes().splitlines()]
+    labelled = sorted((Example(**json.loads(line)) for line in lines), key=lambda example: example.draw)
     good, bad = (
-        nsmallest(most, _labelled(build, len(shards), is_good), key=lambda example: example.draw)
-        for is_good in (True, False)
+        [example for example in labelled if example.is_good == side][: config.classifier.max_examples]
+        for side in (True, False)
     )
     counts: dict[str, Any] = {"good": len(good), "rejected": len(bad)}
     if not config.classifier.enabled or len(good) < config.classifier.min_examples:
@@ -54,14 +55,12 @@ def _label_shard(build: Build, config: QualityConfig, shards: Sequence[Path], sh
     if target.exists():
         return
     wanted = -(-JUDGED_PER_EXAMPLE * config.classifier.max_examples // len(shards))
-    references = config.classifier.reference_hosts
     judge = Judge(config, None)
     lines = []
     for draw, document in nsmallest(wanted, _drawn(config, shards[shard]), key=lambda entry: entry[0]):
         broken = judge.broken_rule(document)
-        if broken is not None or not references or host_of(document.url) in references:
-            example = Example(document.text, "kept" if broken is None else broken[0], draw)
-            lines.append(json.dumps(asdict(example)) + "\n")
+        example = Example(document.text, "kept" if broken is None else broken[0], draw)
+        lines.append(json.dumps(asdict(example)) + "\n")
     write_text(target, "".join(lines))
 
 
@@ -77,19 +76,13 @@ def _labelled_file(build: Build, shard: int) -> Path:
     return build.scratch / "examples" / f"{shard:05}.jsonl"
 
 
-def _labelled(build: Build, shards: int, is_good: bool) -> Iterator[Example]:
-    for shard in range(shards):
-        with _labelled_file(build, shard).open(encoding="utf-8") as lines:
-            examples = (Example(**json.loads(line)) for line in lines)
-            yield from (example for example in examples if example.is_good == is_good)
-
-
 def _train_and_test(
     build: Build, config: QualityConfig, good: Sequence[Example], bad: Sequence[Example]
 ) -> dict[str, Any]:
     sides: dict[bool, list[Example]] = {True: [], False: []}
     for number, example in enumerate([*good, *bad]):
-        side = sides[_is_test(example, config)]
+        # Drawn apart from the order of choice, so that the test is no easier than the training.
+        side = sides[uniform_draw("test", example.draw) < config.classifier.test_share]
         side.append(example)
         if number < len(good) - len(bad):
             way, text = spoil(example.text, f"{config.classifier.seed} {example.draw}")
@@ -99,12 +92,6 @@ def _train_and_test(
             train(sides[False], config.classifier, build.scratch / "examples.txt", path)
     with build.local(MODEL) as model:
         return {"trained_on": len(sides[False]), **_measure(sides[True], model, config.classifier)}
-
-
-def _is_test(example: Example, config: QualityConfig) -> bool:
-    """Drawn apart from the order of choice, so that the test is no easier than the training."""
-    digest = hashlib.blake2b(f"test {example.draw}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") / 2**64 < config.classifier.test_share
 
 
 def _measure(examples: Sequence[Example], model: Path, config: ClassifierConfig) -> dict[str, Any]:

@@ -8,16 +8,14 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from jinja2 import Template
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-
 from assets.documents import Document, count_documents, read_documents, shard_names
 from assets.questions import phrase
 from assets.token_files import SPLITS, put_index, put_shard, recall, remember
 from assets.variants.answers import Answer, answers
 from assets.variants.chat_config import ChatConfig
-from assets.vocabulary import TEMPLATE_FILE, Vocabulary
+from assets.vocabulary import SPECIAL_TOKENS, TEMPLATE_FILE, Vocabulary
 from llm_core.feed.shards import ShardEntry, TokenDocument
+from llm_core.serve.chat_template import ChatTemplate, Message
 from resources.build import Build, Outcome
 from resources.compute import run_tasks
 from resources.errors import InputError
@@ -80,7 +78,7 @@ def _write_shard(build: Build, config: ChatConfig, tokenizer: Path, shards: list
         f"pairs/{number:05}.jsonl", "".join(json.dumps(asdict(pair), ensure_ascii=False) + "\n" for pair in pairs)
     )
     vocabulary = Vocabulary.load(tokenizer)
-    template = ImmutableSandboxedEnvironment().from_string((tokenizer / TEMPLATE_FILE).read_text(encoding="utf-8"))
+    template = ChatTemplate((tokenizer / TEMPLATE_FILE).read_text(encoding="utf-8"), SPECIAL_TOKENS)
     counts: dict[str, Mapping[str, int]] = {"documents": documents, "objects": objects}
     for split in SPLITS:
         encoded = [_encode(pair, vocabulary, template) for pair in pairs if pair.split == split]
@@ -111,12 +109,11 @@ def _pairs(document: Document, config: ChatConfig, objects: Counter[str]) -> lis
     return pairs if found else None
 
 
-def _encode(pair: ChatPair, vocabulary: Vocabulary, template: Template) -> TokenDocument:
+def _encode(pair: ChatPair, vocabulary: Vocabulary, template: ChatTemplate) -> TokenDocument:
     """A pair as the template renders it; its targets are the answer's tokens, and its end."""
-    question = {"role": "user", "content": pair.question}
-    answer = {"role": "assistant", "content": pair.answer}
-    asked = template.render(messages=[question], add_generation_prompt=True)
-    whole = template.render(messages=[question, answer], add_generation_prompt=False)
+    question = Message("user", pair.question)
+    asked = template.render([question])
+    whole = template.render([question, Message("assistant", pair.answer)], answers_next=False)
     # The prompt ends with a special token, and no merge crosses one: both halves encode as they do together.
     before, targets = (vocabulary.encode_rendered(part) for part in (asked, whole[len(asked) :]))
     return TokenDocument(pair.document, before + targets, [0] * len(before) + [1] * len(targets))

@@ -43,8 +43,8 @@ class ChatTemplate:
         except TemplateError as error:
             raise ChatError(f"the chat template does not parse: {error}; mend chat_template.jinja") from error
 
-    def render(self, messages: Sequence[Message]) -> str:
-        """The text that ends where the assistant's next turn begins.
+    def render(self, messages: Sequence[Message], *, answers_next: bool = True) -> str:
+        """The conversation as text; it ends where the assistant's next turn begins, if the assistant answers next.
 
         Raises:
             ChatError: if there is no message, one contains a special token (it could speak as someone else), or the
@@ -58,7 +58,7 @@ class ChatTemplate:
                     raise ChatError(f"messages[{place}].content contains the special token {token!r}; take it out")
         turns = [{"role": message.role, "content": message.content} for message in messages]
         try:
-            return self._template.render(messages=turns, add_generation_prompt=True)
+            return self._template.render(messages=turns, add_generation_prompt=answers_next)
         except TemplateError as error:
             raise ChatError(f"the chat template refuses these messages: {error}") from error
 

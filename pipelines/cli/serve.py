@@ -30,9 +30,9 @@ def run(options: argparse.Namespace) -> int:
     workplace = site.workplace(spec.model_name)
     source = RegistrySource(workplace.lake, options.model or f"model:{spec.model_name}@champion")
     source.current()  # there is nothing to serve: say so before a port is taken
-    from assets.monitor.request_log import open_request_log
+    from assets.monitor.request_log import FileRequestLog
 
-    log = open_request_log(spec.monitor, site.requests(spec.model_name))
+    log = FileRequestLog(spec.monitor, site.requests(spec.model_name))
     limits = dataclasses.replace(ServeConfig(), poll_interval_s=options.poll)
     run_server(create_app(source.current, limits=limits, log=log), options.host, options.port)
     return 0

@@ -7,7 +7,6 @@ from markupsafe import Markup
 from assets.evaluate.gate import Comparison, Verdict
 from assets.evaluate.report import CHAMPION, UNIGRAM, Figure, Report
 from assets.monitor.changes import Share
-from assets.monitor.report import Histogram
 from pipelines.report import charts, words
 from pipelines.report.charts import TONES, Mark, Points, Row
 from pipelines.report.story import Cost
@@ -128,23 +127,12 @@ def gains(verdict: Verdict) -> Markup:
 
 
 def shares(moved: tuple[Share, ...]) -> Markup:
-    """Words or hosts whose share of the requests moved: the window's beside the reference's."""
+    """Words whose share of the requests moved: the window's beside the reference's."""
     rows = []
     for share in moved[:SHARES_SHOWN]:
         marks = [Mark(share.window, name="this window"), Mark(share.reference, tone="second", name="reference")]
         rows.append(Row(share.name, marks, f"{share.window:.0%} · {share.reference:.0%}"))
     return charts.intervals(rows, unit="share of the requests")
-
-
-def histogram(shown: Histogram) -> Markup:
-    """A feature's distribution in the window and in the reference, as outlines over the same bins."""
-
-    def outline(heights: tuple[float, ...]) -> Points:
-        bins = zip(shown.edges, shown.edges[1:], heights, strict=False)
-        return [(edge, height) for low, high, height in bins for edge in (low, high)]
-
-    series = {"this window": outline(shown.window), "reference": outline(shown.reference)}
-    return charts.curves(series, x=shown.feature, y="share of the requests")
 
 
 def seconds(costs: list[Cost]) -> Markup:

@@ -12,9 +12,8 @@ from markdown_it import MarkdownIt
 from assets.crawl.web.dirt import babble, garble, make_person, stuff_keywords
 from assets.crawl.web.drafts import dotted
 from assets.crawl.web.editions import generator
-from assets.crawl.web.pages import Page, PageKind
 from assets.crawl.web.prose import first_paragraph, to_html
-from assets.crawl.web.site import Site
+from assets.crawl.web.site import Page, PageKind, Site
 
 Link = Callable[[str], str]
 DESCRIPTION = 160

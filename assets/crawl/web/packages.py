@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from assets.crawl.web.config import STDLIB, host_of
 from assets.crawl.web.docstrings import is_within
@@ -71,16 +72,16 @@ def _installed(reference: str) -> Package:
     names = sorted(PurePosixPath(str(file)) for file in found.files or ())
     files = {name: Path(str(found.locate_file(str(name)))) for name in names}
     licenses = [file for name, file in files.items() if _is_license(name) and file.is_file()]
-    about = found.metadata
+    about: Mapping[str, Any] = found.metadata.json
     return Package(
         reference,
-        name=module or about["Name"],
+        name=module or about["name"],
         version=found.version,
         license=_license(about),
         license_text=licenses[0].read_text("utf-8", "replace") if licenses else "",
-        summary=_field(about, "Summary"),
-        readme="" if module else _field(about, "Description"),
-        readme_type=_field(about, "Description-Content-Type"),
+        summary=about.get("summary", ""),
+        readme="" if module else about.get("description", ""),
+        readme_type=about.get("description_content_type", ""),
         sources=_sources(files),
     )
 
@@ -123,17 +124,12 @@ def _sources(files: Mapping[PurePosixPath, Path]) -> tuple[tuple[str, Path], ...
     return tuple(sources)
 
 
-def _license(about: metadata.PackageMetadata) -> str:
-    expression, words = _field(about, "License-Expression"), _field(about, "License").strip()
-    if expression or (words and len(words) <= 60 and "\n" not in words):
-        return expression or words
-    classifiers = [c for c in about.get_all("Classifier") or [] if c.startswith("License ::")]
+def _license(about: Mapping[str, Any]) -> str:
+    words = about.get("license", "").strip()
+    if "license_expression" in about or (words and len(words) <= 60 and "\n" not in words):
+        return str(about.get("license_expression", words))
+    classifiers = [c for c in about.get("classifier", ()) if c.startswith("License ::")]
     return str(classifiers[-1]).rpartition(" :: ")[2] if classifiers else ""
-
-
-def _field(about: metadata.PackageMetadata, name: str) -> str:
-    """The first value of a metadata field, empty where there is none."""
-    return str(next(iter(about.get_all(name) or ()), ""))
 
 
 def _is_license(file: PurePosixPath) -> bool:

@@ -12,8 +12,7 @@ from markupsafe import Markup
 
 from assets.crawl.web.content import make_content, templates
 from assets.crawl.web.editions import day_of
-from assets.crawl.web.pages import Page, PageKind
-from assets.crawl.web.site import Site
+from assets.crawl.web.site import Page, PageKind, Site
 
 NAVIGATION = 12  # modules that a page's navigation shows
 _SPDX_ID = re.compile(r"^[A-Za-z0-9.+-]+$")

@@ -1,19 +1,72 @@
-"""A host in one edition: all of its pages, planned from its drafts, and what links to what."""
+"""The hosts of the web in one edition: all pages of each, planned from its drafts, and what links to what."""
 
+import multiprocessing
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import partial
 
-from assets.crawl.web.config import WebConfig
-from assets.crawl.web.drafts import Draft, dotted
+from assets.crawl.web.config import WebConfig, host_of
+from assets.crawl.web.drafts import Draft, dotted, outline
 from assets.crawl.web.editions import Life, at_edition, draw, generator, life, reword
-from assets.crawl.web.packages import Package
-from assets.crawl.web.pages import Page, PageKind, label_of
+from assets.crawl.web.packages import Package, find_package
 from assets.crawl.web.themes import theme_of
+from resources.errors import SpecError
+from resources.lifeline import exit_with_pool
 
 CALENDAR_RANK, BUSY_RANK = 0, 4
 CALENDAR, BUSY = "/calendar/2026/01/", "/status/load.html"
+NEIGHBOURS = 3
+
+
+class PageKind(StrEnum):
+    """What a page is; all but the first five are dirt, traps or opt-outs that a crawl has to deal with."""
+
+    ARTICLE = "article"
+    INDEX = "index"  # a module's contents, with its short documentation
+    HOME = "home"
+    LICENSE = "license"
+    ARCHIVE = "archive"  # what became of copied and moved pages
+    DUPLICATE = "duplicate"  # the bytes of another page under a second URL
+    OLDER = "older"  # another page as an earlier release had it: a near-duplicate
+    MOVED = "moved"  # a redirect
+    INTERNAL = "internal"  # real text behind a robots.txt rule
+    NOAI_META = "noai_meta"
+    NOAI_HEADER = "noai_header"
+    TDM_RESERVED = "tdm_reserved"
+    MOJIBAKE = "mojibake"
+    CONTACT = "contact"  # made-up personal data
+    SPAM = "spam"  # stuffed with keywords
+    MACHINE_MADE = "machine_made"  # text without sense, from a Markov chain
+    CALENDAR = "calendar"  # a trap: every month links to the next
+    BUSY = "busy"  # answers 429 with Retry-After before it answers
+
+
 _COPIES = frozenset({PageKind.DUPLICATE, PageKind.OLDER, PageKind.MOVED})
+# What a sitemap leaves out: what is no page, what robots.txt forbids, and the trap.
+UNLISTED = frozenset({PageKind.MOVED, PageKind.INTERNAL, PageKind.CALENDAR})
+LABELS = [PageKind.DUPLICATE, PageKind.NOAI_META, PageKind.OLDER, PageKind.MOJIBAKE]
+LABELS += [PageKind.MOVED, PageKind.NOAI_HEADER, PageKind.INTERNAL, PageKind.TDM_RESERVED]
+LABEL_EVERY = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One address of a host.
+
+    `name` is the shown name, `of` the path that a copy or a redirect stands for, `changed` the
+    edition that last changed its bytes, `module` the index that it hangs under.
+    """
+
+    path: str
+    kind: PageKind
+    name: str
+    module: str = ""
+    draft: Draft | None = None
+    of: str = ""
+    changed: int = 1
 
 
 @dataclass(frozen=True)
@@ -36,7 +89,9 @@ class Site:
         self.lives = {draft.name: self._life(draft) for draft in drafts}
         articles = [draft for draft in drafts if not _is_index(draft)]
         articles.sort(key=lambda draft: draw(config.seed, self.host, draft.name, "label"))
-        self._labels = {draft.name: label_of(rank, place.rank) for rank, draft in enumerate(articles)}
+        # One page in five has a label, each kind one in forty; hosts start at different labels.
+        labelled = enumerate(articles[::LABEL_EVERY], start=place.rank * 3)
+        self._labels = {draft.name: LABELS[number % len(LABELS)] for number, draft in labelled}
         self.paths = self._addresses()
         self._where = {
             dotted(section): (draft.name, f"#{dotted(section)}" if number else "")
@@ -72,7 +127,7 @@ class Site:
             fate = self.lives[draft.name]
             if draft.name not in self.paths or _is_index(draft) or not fate.is_shown(self.edition):
                 continue
-            path, label = self.paths[draft.name], self._labels[draft.name]
+            path, label = self.paths[draft.name], self._labels.get(draft.name)
             kind = PageKind.ARTICLE if label is None or label in _COPIES else label
             shown = at_edition(draft, fate, self.edition, self.config.seed)
             page = Page(path, kind, draft.name, draft.module, shown, changed=fate.changed(self.edition))
@@ -143,3 +198,41 @@ class Site:
 
 def _is_index(draft: Draft) -> bool:
     return draft.name == draft.module
+
+
+def build_web(config: WebConfig, edition: int, workers: int = 1) -> dict[str, Site]:
+    """All hosts of an edition that have pages, by name; the same for any number of workers.
+
+    Raises SpecError if a package is not installed or nothing is documented.
+    """
+    if edition < 1:
+        raise SpecError(f"edition {edition}: editions are counted from 1")
+    shown = [reference for names in config.packages[:edition] for reference in names]
+    read = partial(_read, config=config)
+    if workers > 1 and len(shown) > 1:
+        context = multiprocessing.get_context("forkserver")
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=exit_with_pool) as pool:
+            planned = list(pool.map(read, shown))
+    else:
+        planned = [read(reference) for reference in shown]
+    places = _places(config)
+    sites = [Site(package, drafts, places[package.host], config, edition) for package, drafts in planned if drafts]
+    if not sites:
+        raise SpecError("packages: none of them documents anything of the minimal length; name others")
+    return {site.host: site for site in sites}
+
+
+def _read(reference: str, config: WebConfig) -> tuple[Package, list[Draft]]:
+    package = find_package(reference, [other for names in config.packages for other in names])
+    return package, outline(package, config)
+
+
+def _places(config: WebConfig) -> dict[str, Place]:
+    """Ranks in a drawn order, edition by edition, so that what a later edition adds moves nobody."""
+    hosts = [(added, host_of(name)) for added, names in enumerate(config.packages, start=1) for name in names]
+    drawn = sorted((added, draw(config.seed, host, "rank"), host) for added, host in hosts)
+    places = {}
+    for rank, (added, _, host) in enumerate(drawn):
+        others = [(draw(config.seed, host, other), other) for e, _, other in drawn if e <= added and other != host]
+        places[host] = Place(added, rank, tuple(other for _, other in sorted(others)[:NEIGHBOURS]))
+    return places

@@ -151,7 +151,7 @@ def test_each_misbehaviour_has_its_reason(crawled, path, reason):
         "http://10.0.0.1/latest/meta-data",
         "http://169.254.169.254/latest/meta-data",
         "http://[::1]/latest/meta-data",
-        "http://[::ffff:127.0.0.2]/latest/meta-data",
+        "http://[::ffff:7f00:2]/latest/meta-data",
         "http://inside.test/",
     ],
 )

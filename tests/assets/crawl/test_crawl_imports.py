@@ -18,6 +18,7 @@ from warcio.warcwriter import WARCWriter
 from assets.crawl import imports
 from assets.crawl.config import CrawlConfig
 from assets.crawl.records import described_type
+from assets.crawl.sources import Columns
 from assets.crawl.warc_records import read_warc
 from resources.errors import InputError
 
@@ -73,7 +74,7 @@ def test_a_line_becomes_a_resource_that_carries_what_its_row_says(tmp_path, fiel
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1).filter(str.strip))
 def test_any_title_survives_as_a_parameter(title):
-    content_type = described_type("text/plain", "utf-8", {"title": title})
+    content_type = described_type(Columns(text="text"), {"charset": "utf-8", "title": title})
     assert content_type.isascii()
     assert parameters(content_type)["title"] == title.strip()
 

@@ -37,9 +37,11 @@ def crawled(tmp_path_factory):
         web.page(host, "/3")
     web.robots("slow.test", f"User-agent: tidemill\nCrawl-delay: {CRAWL_DELAY_S}\n\nUser-agent: *\nDisallow: /\n")
     web.robots("plain.test", "User-agent: *\nDisallow: /2\nSitemap: /map.xml\nSitemap: http://slow.test/never.xml\n")
+    index = b"<sitemapindex><sitemap><loc>/map-1.xml</loc></sitemap></sitemapindex>"
+    web.put("plain.test", "/map.xml", Reply(index))
     web.put(
         "plain.test",
-        "/map.xml",
+        "/map-1.xml",
         Reply(b"<urlset><url><loc>http://plain.test/listed</loc></url><url><loc>/2</loc></url></urlset>"),
     )
     web.page("plain.test", "/listed")

@@ -59,13 +59,13 @@ def test_one_unit_bounds_nothing() -> None:
     interval = mean_interval(np.array([0.3]), 0.05)
 
     assert (interval.low, interval.high) == (-math.inf, math.inf)
-    assert units_needed(interval, 0.0, 0.05, 0.8) is None
+    assert units_needed(interval.mean, interval.deviation, 0.05, 0.8) is None
 
 
 def test_the_number_needed_gives_the_power_that_was_asked_for() -> None:
     rng = np.random.default_rng(0)
     seen = mean_interval(np.array([0.0, 1.0, 2.0, -0.6, 1.6]), 0.05)
-    needed = units_needed(seen, 0.0, 0.05, 0.8)
+    needed = units_needed(seen.mean, seen.deviation, 0.05, 0.8)
     assert needed is not None
 
     found = np.mean([mean_interval(rng.normal(seen.mean, seen.deviation, needed), 0.05).low > 0 for _ in range(2000)])
@@ -73,8 +73,8 @@ def test_the_number_needed_gives_the_power_that_was_asked_for() -> None:
     assert 0.76 < found < 0.9
 
 
-def test_no_number_decides_a_difference_that_is_the_margin() -> None:
-    assert units_needed(mean_interval(np.array([1.0, 3.0]), 0.05), 2.0, 0.05, 0.8) is None
+def test_no_number_of_units_shows_an_effect_that_is_not_there() -> None:
+    assert units_needed(0.0, 1.0, 0.05, 0.8) is None
 
 
 def test_wilson_keeps_an_interval_where_nothing_was_right() -> None:

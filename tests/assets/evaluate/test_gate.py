@@ -42,7 +42,6 @@ class Desk:
             [f"{host}-{page}" for host, page, _ in rows],
             [f"http://{host}/{page}" for host, page, _ in rows],
             [host for host, _, _ in rows],
-            [host for host, _, _ in rows],
             ["2026-01-05"] * len(rows),
             [300] * len(rows),
             [int(SIZE)] * len(rows),

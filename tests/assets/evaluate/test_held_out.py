@@ -30,12 +30,6 @@ def test_documents_come_with_their_own_tokens_text_and_domain(world) -> None:
         assert world.tokenizer.decode(document.tokens[1:].tolist(), skip_special_tokens=False) == document.text
 
 
-def test_hosts_can_be_judged_together(world) -> None:
-    documents = read(world, domains={"science": ("alpha.org", "beta.org")})
-
-    assert {document.domain for document in documents} == {"science"}
-
-
 def test_the_sample_is_even_over_domains_and_the_same_each_time(world) -> None:
     drawn = read(world, documents_per_domain=3)
 

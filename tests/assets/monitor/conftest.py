@@ -14,7 +14,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from assets.crawl.web.docstrings import parse_module
 from assets.documents import Document, ShardWriter
 from assets.monitor.config import MonitorConfig
-from assets.monitor.request_log import open_request_log
+from assets.monitor.request_log import FileRequestLog
 from assets.questions import documented_objects, phrase
 from assets.vocabulary import SPECIAL_TOKENS
 from llm_core.model.checkpoint import save_model
@@ -151,7 +151,7 @@ def record(prompt: str, number: int = 0, **changes: Any) -> RequestRecord:
 
 def write_log(folder: Path, prompts: Sequence[str], config: MonitorConfig, **changes: Any) -> None:
     """A request log of these prompts."""
-    log = open_request_log(config, folder)
+    log = FileRequestLog(config, folder)
     for number, prompt in enumerate(prompts):
         log(record(prompt, number, **changes))
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.monitor.features import STATISTICS, asked_text, count_words, text_statistics, words_of
+from assets.monitor.features import STATISTICS, asked_text, text_statistics, word_presence, words_of
 
 
 def test_the_marks_of_the_chat_template_are_not_part_of_the_question():
@@ -36,16 +36,8 @@ def test_statistics_describe_length_and_make_up():
 @given(st.lists(st.text(max_size=40), min_size=1, max_size=6))
 def test_any_texts_have_finite_features(texts):
     assert np.isfinite(text_statistics(texts)).all()
-    words = count_words(texts)
-    assert words.counts.shape == (len(texts), len(words.names))
+    presence, names = word_presence(texts)
+    assert presence.shape == (len(texts), len(names))
     assert [sorted(set(words_of(text))) for text in texts] == [
-        [words.names[column] for column in sorted(row.nonzero()[1])] for row in words.presence
+        [names[column] for column in sorted(row.nonzero()[1])] for row in presence
     ]
-    cosines = words.similarities().toarray()
-    assert ((cosines > -1e-9) & (cosines < 1 + 1e-9)).all()
-
-
-def test_texts_of_the_same_words_are_alike_and_of_others_are_not():
-    cosines = count_words(["open the gate", "the gate open", "heavy rain", ""]).similarities().toarray()
-    assert cosines[0, 1] == pytest.approx(1.0)
-    assert cosines[0, 2] == cosines[3, 3] == 0.0

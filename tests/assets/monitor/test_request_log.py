@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from assets.monitor.config import MonitorConfig
 from assets.monitor.logged_request import LoggedRequest
-from assets.monitor.request_log import find_request, open_request_log, read_lines, segments
+from assets.monitor.request_log import FileRequestLog, find_request, read_lines, segments
 from assets.monitor.windows import closed_windows
 from resources.errors import InputError
 
@@ -26,7 +26,7 @@ def logged(folder: Path) -> list[LoggedRequest]:
 
 
 def test_a_line_holds_what_was_asked_when_and_who_answered(tmp_path):
-    open_request_log(SMALL, tmp_path)(record("What turns the mill?", 5))
+    FileRequestLog(SMALL, tmp_path)(record("What turns the mill?", 5))
     (path,) = segments(tmp_path)
     line = json.loads(path.read_text())
     assert line["number"] == 1
@@ -37,7 +37,7 @@ def test_a_line_holds_what_was_asked_when_and_who_answered(tmp_path):
 
 
 def test_personal_data_is_masked_before_it_is_written(tmp_path):
-    open_request_log(SMALL, tmp_path)(record("Write to miller@tidemill.org", completion="or to wheel@tidemill.org"))
+    FileRequestLog(SMALL, tmp_path)(record("Write to miller@tidemill.org", completion="or to wheel@tidemill.org"))
     (request,) = logged(tmp_path)
     assert (request.prompt, request.completion, request.masked) == ("Write to <EMAIL>", "or to <EMAIL>", 2)
     assert b"@" not in b"".join(path.read_bytes() for path in segments(tmp_path))
@@ -45,7 +45,7 @@ def test_personal_data_is_masked_before_it_is_written(tmp_path):
 
 def test_without_texts_their_lengths_are_kept(tmp_path):
     config = MonitorConfig(store_prompts=False, store_completions=False, monitors=())
-    open_request_log(config, tmp_path)(record("Grüße"))
+    FileRequestLog(config, tmp_path)(record("Grüße"))
     (request,) = logged(tmp_path)
     assert (request.prompt, request.completion) == (None, None)
     assert (request.prompt_bytes, request.prompt_tokens, request.completion_tokens) == (7, 7, 2)
@@ -53,7 +53,7 @@ def test_without_texts_their_lengths_are_kept(tmp_path):
 
 def test_a_long_text_is_cut_and_its_length_told(tmp_path):
     config = MonitorConfig(longest_text=100)
-    open_request_log(config, tmp_path)(record("word " * 1000))
+    FileRequestLog(config, tmp_path)(record("word " * 1000))
     (request,) = logged(tmp_path)
     assert (len(request.prompt), request.prompt_bytes) == (100, 5000)
 
@@ -74,16 +74,16 @@ def test_a_window_closes_with_its_last_request(tmp_path):
     write_log(tmp_path, ["b"], SMALL)
     again, second = closed_windows(tmp_path)
     assert again == first
-    numbers = [[request.number for request in read_lines(w.path.read_bytes())[0]] for w in (first, second)]
+    numbers = [[request.number for request in read_lines(w.read_bytes())[0]] for w in (first, second)]
     assert numbers == [list(range(1, 21)), list(range(21, 41))]
-    assert first.name < second.name
+    assert first.stem < second.stem
 
 
 def test_another_window_size_leaves_closed_windows_as_they_were(tmp_path):
     write_log(tmp_path, ["a"] * 20, SMALL)
-    before = [(window.name, window.path.read_bytes()) for window in closed_windows(tmp_path)]
+    before = [(window.stem, window.read_bytes()) for window in closed_windows(tmp_path)]
     write_log(tmp_path, ["b"] * 30, MonitorConfig(window_requests=30))
-    assert [(window.name, window.path.read_bytes()) for window in closed_windows(tmp_path)][:1] == before
+    assert [(window.stem, window.read_bytes()) for window in closed_windows(tmp_path)][:1] == before
     assert len(closed_windows(tmp_path)) == 2
 
 
@@ -101,7 +101,7 @@ def test_a_line_cut_short_is_ended_counted_and_costs_no_other(tmp_path, caplog):
 
 
 def test_a_disk_that_takes_half_a_line_is_told_and_the_log_goes_on(tmp_path, monkeypatch):
-    log = open_request_log(SMALL, tmp_path)
+    log = FileRequestLog(SMALL, tmp_path)
     log(record("a"))
     write = os.write
     with monkeypatch.context() as patched:
@@ -130,7 +130,7 @@ def test_a_killed_server_loses_nothing_that_it_logged(tmp_path):
 
 
 def test_two_servers_share_a_log(tmp_path):
-    one, other = open_request_log(SMALL, tmp_path), open_request_log(SMALL, tmp_path)
+    one, other = FileRequestLog(SMALL, tmp_path), FileRequestLog(SMALL, tmp_path)
     for number in range(33):
         (other if number % 3 else one)(record("a", number))
     assert [request.number for request in logged(tmp_path)] == list(range(1, 34))
@@ -139,7 +139,7 @@ def test_two_servers_share_a_log(tmp_path):
 
 def test_a_request_is_found_by_the_id_of_its_answer(tmp_path):
     write_log(tmp_path, ["a"] * 50, SMALL)
-    open_request_log(SMALL, tmp_path)(record("late", 99, model_version="4", fingerprint="beef"))
+    FileRequestLog(SMALL, tmp_path)(record("late", 99, model_version="4", fingerprint="beef"))
     assert (found := find_request(tmp_path, "cmpl-0099")).model_version == "4"
     assert found.fingerprint == "beef"
     assert find_request(tmp_path, "cmpl-0003").number == 4

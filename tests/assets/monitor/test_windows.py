@@ -1,11 +1,12 @@
 import random
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from assets.monitor.config import MonitorConfig
-from assets.monitor.request_log import open_request_log, read_lines
-from assets.monitor.windows import Window, closed_windows, observe_window, read_prompts
+from assets.monitor.request_log import FileRequestLog, read_lines
+from assets.monitor.windows import closed_windows, observe_window, read_prompts
 from resources.artifact import Recipe
 from resources.errors import InputError
 from resources.lake import Lake
@@ -16,7 +17,7 @@ CONFIG = MonitorConfig(window_requests=20)
 PROMPTS = [f"What does gate {number} do?" for number in range(20)]
 
 
-def window_of(folder, prompts, **changes) -> Window:
+def window_of(folder, prompts, **changes) -> Path:
     write_log(folder, prompts, CONFIG, **changes)
     return closed_windows(folder)[0]
 
@@ -40,9 +41,9 @@ def test_the_digest_is_of_what_was_asked_not_of_when_or_in_which_order(tmp_path,
 
 def test_lines_that_are_no_requests_are_counted_with_their_reason(tmp_path, make_build, folder_of):
     window = window_of(tmp_path / "log", PROMPTS)
-    lines = window.path.read_bytes().splitlines(keepends=True)
+    lines = window.read_bytes().splitlines(keepends=True)
     lines[3:5] = [lines[3][:50] + b"\n", b'{"number": 5}\n', b"[1]\n", b"\xff\xfe\n", b"\n"]
-    window.path.write_bytes(b"".join(lines))
+    window.write_bytes(b"".join(lines))
     build = make_build("window")
     stats = observe_window(build, window).stats
     assert stats["entered"] == stats["kept"] + sum(stats["dropped"].values()) == 23
@@ -75,10 +76,10 @@ def test_a_killed_observation_is_made_again_to_the_same_bytes(tmp_path, make_bui
 def test_a_window_once_seen_stays_seen(tmp_path):
     window = window_of(tmp_path / "log", PROMPTS)
     lake = Lake(tmp_path / "lake", tmp_path)
-    recipe = Recipe("request_log", window.name, {"log": "tide"}, kind="observed")
+    recipe = Recipe("request_log", window.stem, {"log": "tide"}, kind="observed")
     artifact, was_there = lake.build(recipe, lambda build: observe_window(build, window))
     assert not was_there
-    window.path.unlink()
+    window.unlink()
     assert lake.build(recipe, lambda build: observe_window(build, window)) == (artifact, True)
 
 
@@ -89,7 +90,7 @@ def test_a_table_of_something_else_is_refused(tmp_path):
 
 
 def test_an_open_window_is_not_closed_by_looking(tmp_path):
-    open_request_log(CONFIG, tmp_path)(record("a"))
+    FileRequestLog(CONFIG, tmp_path)(record("a"))
     assert closed_windows(tmp_path) == []
     assert closed_windows(tmp_path / "nothing here") == []
     assert read_lines(b"") == ([], [])

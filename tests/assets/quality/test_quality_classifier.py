@@ -106,13 +106,6 @@ def test_held_out_documents_are_no_examples(documentation, write_corpus, new_bui
     assert outcome.stats == {"mode": "rules_only", "good": 0, "rejected": 0}
 
 
-def test_only_reference_hosts_give_good_examples_where_the_spec_names_some(documentation, write_corpus, new_build):
-    host = "typing.python.docs.test"
-    config = CONFIG.model_copy(update={"classifier": SMALL.model_copy(update={"reference_hosts": (host,)})})
-    outcome = train_classifier(new_build("model"), config, write_corpus(documentation))
-    assert 0 < outcome.stats["good"] <= sum(host in document.url for document in documentation)
-
-
 def test_with_too_few_documents_there_is_no_model_and_the_stats_say_so(
     documentation, write_corpus, new_build, tmp_path
 ):

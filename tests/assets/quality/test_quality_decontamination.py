@@ -1,7 +1,6 @@
-"""Decontamination: a copied page is found, a quoted licence or a page template is not."""
+"""Decontamination: what a training page shares with an exam page is found, however it is laid out."""
 
 import hashlib
-import json
 
 import numpy as np
 import pytest
@@ -9,17 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets.documents import read_documents, read_dropped
-from assets.quality.config import DecontaminationConfig, EvaluationFile, QualityConfig
-from assets.quality.decontamination import BOILERPLATE
-from assets.quality.evaluation_index import EvaluationIndex, ngram_hashes
+from assets.quality.config import DecontaminationConfig, QualityConfig
+from assets.quality.decontamination import EvaluationIndex, ngram_hashes
 from assets.quality.filtering import filter_quality
-from resources.errors import InputError
-
-LICENSE = (
-    "Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated "
-    "documentation files (the Software), to deal in the Software without restriction, including without limitation "
-    "the rights to use, copy, modify, merge, publish, distribute, sublicense, and/or sell copies of the Software."
-)
 
 
 def words(seed, count=120):
@@ -85,31 +76,6 @@ def test_an_exam_page_is_never_dropped_as_contaminated(run):
     assert len(kept) == 3
 
 
-def test_a_licence_that_many_hosts_quote_is_no_leak(run):
-    pages = {"exam.test/license": LICENSE, **{f"site{n}.test/license": f"{LICENSE} {words(n, 20)}" for n in range(6)}}
-    kept, dropped, outcome = run(pages)
-    assert not dropped
-    assert len(kept) == 7
-    assert outcome.stats["decontamination"]["boilerplate_ngrams"] >= 30
-
-
-def test_the_same_licence_on_few_hosts_still_counts(run):
-    pages = {"exam.test/license": LICENSE, **{f"site{n}.test/license": f"{LICENSE} {words(n, 20)}" for n in range(3)}}
-    assert len(run(pages)[1]) == 3
-
-
-def test_a_page_template_on_many_pages_of_one_host_is_no_leak(run):
-    pages = {"exam.test/a": f"{LICENSE} {words('a', 30)}"}
-    pages |= {f"site.test/{n}": f"{LICENSE} {words(n, 30)}" for n in range(25)}
-    assert not run(pages)[1]
-
-
-def test_what_leaks_beside_boilerplate_is_found(run):
-    pages = {"exam.test/a": f"{LICENSE} {words('a')}", "site0.test/leak": f"{words('a')} {LICENSE}"}
-    pages |= {f"site{n}.test/license": f"{LICENSE} {words(n, 20)}" for n in range(6)}
-    assert set(run(pages)[1]) == {"site0.test/leak"}
-
-
 def test_exam_pages_of_earlier_snapshots_count(run, tmp_path):
     run({"exam.test/a": words("a"), "train.test/b": words("b")}, name="first")
     _, dropped, outcome = run(
@@ -117,47 +83,6 @@ def test_exam_pages_of_earlier_snapshots_count(run, tmp_path):
     )
     assert set(dropped) == {"train.test/new"}
     assert outcome.stats["decontamination"]["evaluation_documents"] == 1
-
-
-def test_boilerplate_of_earlier_snapshots_stays_boilerplate(run, tmp_path):
-    pages = {"exam.test/license": LICENSE, **{f"site{n}.test/license": f"{LICENSE} {words(n, 20)}" for n in range(6)}}
-    run(pages, name="first")
-    _, dropped, _ = run({"new.test/license": LICENSE}, name="second", earlier=[tmp_path / "lake/first"])
-    assert not dropped
-    assert len(np.load(tmp_path / "lake/second" / BOILERPLATE)) >= 30
-
-
-def test_an_evaluation_file_of_the_spec_counts(run, tmp_path):
-    path = tmp_path / "exam.jsonl"
-    path.write_text(json.dumps({"question": words("q")}) + "\n")
-    file = EvaluationFile(path=str(path), sha256=hashlib.sha256(path.read_bytes()).hexdigest(), field="question")
-    _, dropped, _ = run({"train.test/q": words("q"), "train.test/b": words("b")}, config(evaluation_files=(file,)))
-    assert set(dropped) == {"train.test/q"}
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [('{"text": 5}\n', "line 1: the field 'text' is int"), ("{}\n", "line 1: no record with"), ("no json\n", "line 1")],
-)
-def test_a_bad_record_of_an_evaluation_file_is_named(run, tmp_path, content, message):
-    path = tmp_path / "exam.jsonl"
-    path.write_text(content)
-    file = EvaluationFile(path=str(path), sha256=hashlib.sha256(path.read_bytes()).hexdigest())
-    with pytest.raises(InputError, match=message):
-        run({"train.test/q": words("q")}, config(evaluation_files=(file,)))
-
-
-def test_another_evaluation_file_than_the_spec_means_is_refused_with_its_hash(run, tmp_path):
-    path = tmp_path / "exam.jsonl"
-    path.write_text('{"text": "a"}\n')
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    with pytest.raises(InputError, match=digest):
-        run({"train.test/q": words("q")}, config(evaluation_files=(EvaluationFile(path=str(path), sha256="0" * 64),)))
-
-
-def test_a_missing_evaluation_file_is_named(run):
-    with pytest.raises(InputError, match=r"nowhere\.jsonl does not exist"):
-        run({"train.test/q": "a"}, config(evaluation_files=(EvaluationFile(path="nowhere.jsonl", sha256="0" * 64),)))
 
 
 TEXTS = st.lists(st.sampled_from("abc"), max_size=30).map(" ".join)

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from assets.crawl.web.config import WebConfig
 from assets.crawl.web.rendering import render
-from assets.crawl.web.web import build_web
+from assets.crawl.web.site import build_web
 from assets.documents import Document
 from assets.extract.config import ExtractConfig
 from assets.extract.page import Page, read_page

@@ -14,9 +14,9 @@ from pydantic import TypeAdapter
 from assets.documents import Document, ShardWriter, document_id
 from assets.evaluate.gate import Comparison, DomainFinding, Needed, Verdict
 from assets.evaluate.report import Completion, Figure, Judged, ModelResult, Report
-from assets.monitor.changes import Changes, Share, Stranger
-from assets.monitor.drift import Finding
-from assets.monitor.report import DriftReport, Histogram
+from assets.monitor.changes import Share, Stranger
+from assets.monitor.drift import Finding, Shift
+from assets.monitor.report import DriftReport
 from pipelines.report.story import Story, gather
 from resources.artifact import Artifact, Recipe
 from resources.build import Build, Outcome
@@ -147,7 +147,7 @@ def _evaluation(build: Build, checkpoint: Artifact) -> None:
 
 
 def _verdict(checkpoint: Artifact) -> str:
-    gain = Comparison("unigram", 1.0, 0.4, 1.6, 3, "host")
+    gain = Comparison("unigram", 1.0, 0.4, 1.6, 0.5, 3, "host", 30)
     return Verdict(
         decision="promote",
         reason="Better than the unigram",
@@ -155,8 +155,10 @@ def _verdict(checkpoint: Artifact) -> str:
         champion=None,
         confidence=0.9,
         comparison=gain,
-        domains=(DomainFinding("docs.test", Comparison("unigram", -0.1, None, None, 1, "page"), 0.05, "unclear"),),
-        kneser_ney=Comparison("kneser_ney_5", -0.3, -0.5, -0.1, 3, "host"),
+        domains=(
+            DomainFinding("docs.test", Comparison("unigram", -0.1, None, None, None, 1, "page", 1), 0.05, "unclear"),
+        ),
+        kneser_ney=Comparison("kneser_ney_5", -0.3, -0.5, -0.1, 0.1, 3, "host", 30),
         needed=Needed("hosts", 2, 20),
     ).to_json()
 
@@ -168,13 +170,13 @@ def _drift(build: Build) -> None:
         window_requests=80,
         compared_requests=80,
         reference_requests=2000,
-        findings=(Finding("vocabulary", 30.0, 0.0002, True, ()), Finding("model_loss", 1.0, 0.4, False, ())),
-        changes=Changes(
-            words=(Share("harbour", 0.4, 0.01, 90.0, ("Where is the harbour?",)),),
-            hosts=(Share("(unlike any)", 0.5, 0.1, 40.0, ()),),
-            strangers=(Stranger(HOSTILE, 0.01),),
+        findings=(
+            Finding("vocabulary", 30.0, 0.0002, True, ()),
+            Finding("text_statistics", 7.0, 0.0002, True, (Shift("words", 9.25, 5.0, 7.0),)),
+            Finding("model_loss", 1.0, 0.4, False, ()),
         ),
-        histograms=(Histogram("bits per byte", (0.0, 1.0, 2.0), (0.2, 0.8), (0.7, 0.3)),),
+        words=(Share("harbour", 0.4, 0.01, 90.0, ("Where is the harbour?",)),),
+        strangers=(Stranger(HOSTILE, 9.5),),
     )
     build.write("report.json", TypeAdapter(DriftReport).dump_json(report))
 

@@ -56,6 +56,12 @@ def test_a_home_with_documents_alone_tells_their_funnel(home):
     assert "No model has been trained yet" in page
 
 
+def test_drift_is_told_with_the_words_and_the_feature_that_moved(home):
+    page = render(home.story())
+    assert "harbour" in page
+    assert "drifted, words 9.25 instead of 5 on average" in page
+
+
 def test_the_headline_has_pages_tokens_champion_and_its_bits_beside_the_baselines(home):
     page = re.sub(r"<[^>]+>", " ", render(home.story()).partition("<main>")[0])
     text = re.sub(r"\s+", " ", page)

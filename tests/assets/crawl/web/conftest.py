@@ -3,8 +3,7 @@ from collections.abc import Mapping
 import pytest
 
 from assets.crawl.web.config import WebConfig
-from assets.crawl.web.site import Site
-from assets.crawl.web.web import build_web
+from assets.crawl.web.site import Site, build_web
 
 EDITION_1 = ("stdlib:json", "stdlib:argparse", "stdlib:statistics", "stdlib:asyncio", "stdlib:email", "stdlib:topics")
 EDITION_1 += ("httpx", "jinja2", "click")

@@ -156,7 +156,7 @@ def test_hosts_are_named_after_packages():
 
 def test_nothing_that_is_documented_is_imported():
     script = (
-        "import sys; from assets.crawl.web.config import WebConfig; from assets.crawl.web.web import build_web\n"
+        "import sys; from assets.crawl.web.config import WebConfig; from assets.crawl.web.site import build_web\n"
         "from assets.crawl.web.rendering import render\n"
         "config = WebConfig(packages=(('numpy:numpy.linalg', 'scipy:scipy.cluster', 'networkx:networkx.utils'),))\n"
         "before = set(sys.modules)\n"

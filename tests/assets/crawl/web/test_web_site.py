@@ -7,12 +7,11 @@ from urllib.robotparser import RobotFileParser
 import pytest
 from lxml import etree, html
 
-from assets.crawl.web.answers import robots_txt, sitemaps
 from assets.crawl.web.config import WebConfig
-from assets.crawl.web.pages import PageKind
 from assets.crawl.web.rendering import render
+from assets.crawl.web.server import robots_txt, sitemap_xml
+from assets.crawl.web.site import PageKind, build_web
 from assets.crawl.web.themes import THEMES
-from assets.crawl.web.web import build_web
 from resources.errors import SpecError
 
 TEXT_KINDS = {PageKind.ARTICLE, PageKind.INDEX, PageKind.INTERNAL, PageKind.NOAI_META, PageKind.OLDER}
@@ -34,12 +33,8 @@ def links(site, path, body):
 
 
 def listed(site):
-    """URLs of a host's sitemap, its index followed."""
-    files = {path: etree.fromstring(text.encode()) for path, text in sitemaps(site).items()}
-    locations = {path: [node.text for node in tree.iter("{*}loc")] for path, tree in files.items()}
-    if files["/sitemap.xml"].tag.endswith("sitemapindex"):
-        return [url for part in locations["/sitemap.xml"] for url in locations[urlsplit(part).path]]
-    return locations["/sitemap.xml"]
+    """The URLs of a host's sitemap."""
+    return [node.text for node in etree.fromstring(sitemap_xml(site).encode()).iter("{*}loc")]
 
 
 def test_two_builds_give_the_same_bytes_for_any_number_of_workers(config, first):
@@ -107,15 +102,6 @@ def test_robots_txt_hides_real_pages_and_delays_one_host(config, first):
     delays = {host: "Crawl-delay: 0.5" in robots_txt(site) for host, site in first.items()}
     assert [host for host, has_delay in delays.items() if has_delay] == [config.crawl_delay_host]
     assert all(f"Sitemap: http://{host}/sitemap.xml" in robots_txt(site) for host, site in first.items())
-
-
-def test_large_hosts_have_a_sitemap_index():
-    web = build_web(WebConfig(packages=(("scipy:scipy.special", "stdlib:json"),), max_pages_per_host=150), 1)
-    files = {host: sorted(sitemaps(site)) for host, site in web.items()}
-    assert files["json.python.docs.test"] == ["/sitemap.xml"]
-    assert files["special.scipy.docs.test"] == ["/sitemap-1.xml", "/sitemap-2.xml", "/sitemap.xml"]
-    site = web["special.scipy.docs.test"]
-    assert len(listed(site)) == sum(page.is_listed for page in site.pages.values()) > 100
 
 
 def test_copies_are_equal_and_older_pages_nearly_so(first):
