@@ -14,7 +14,7 @@ class Config(BaseModel):
     The docstring under a field is its description.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, hide_input_in_errors=True)
 
 
 def field_descriptions(settings: type) -> dict[str, str]:

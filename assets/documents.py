@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -70,7 +70,6 @@ def schema_of(row: type) -> pa.Schema:
 
 
 DOCUMENT_SCHEMA = schema_of(Document)
-DROPPED_SCHEMA = schema_of(Dropped)
 
 
 def document_id(url: str, snapshot: str) -> str:
@@ -156,35 +155,6 @@ def rows_file(build: Build, kind: str, shard: int, row: type[Row]) -> Iterator[C
             flush()
 
 
-class ShardWriter(ExitStack):
-    """Writes one shard of a stage: kept documents and dropped ones, both files or neither.
-
-    ```python
-    with ShardWriter(build, shard=3) as writer:
-        writer.keep(document)
-        writer.drop(other, "too_short", score=12)
-    ```
-    """
-
-    def __init__(self, build: Build, shard: int):
-        super().__init__()
-        # The documents are put in place last: they say that the shard is finished.
-        self._keep = self.enter_context(rows_file(build, "documents", shard, Document))
-        self._drop = self.enter_context(rows_file(build, "dropped", shard, Dropped))
-
-    def keep(self, document: Document) -> None:
-        self._keep(document)
-
-    def drop(self, document: Document, reason: str, score: float | None = None) -> None:
-        self._drop(Dropped(document.id, document.url, reason, score))
-
-    def add(self, verdict: Document | Dropped) -> None:
-        if isinstance(verdict, Document):
-            self._keep(verdict)
-        else:
-            self._drop(verdict)
-
-
 Verdicts = Iterable[Document | Dropped]
 
 
@@ -194,7 +164,7 @@ def write_shards(build: Build, label: str, shards: int, entered: int, judge: Cal
     `judge` gets the number of a shard and gives back, for each of its documents in order, the
     (changed) document to keep or why it was dropped; it must be picklable. Returns the accounting.
     """
-    run_tasks(build, label, shards, partial(_write_shard, build, judge))
+    run_tasks(build, label, shards, partial(write_shard, build, judge))
     kept = sum(len(batch) for batch in read_written(build, shards, ["snapshot"]))
     dropped: Counter[str] = Counter()
     for batch in read_written(build, shards, ["reason"], "dropped"):
@@ -202,12 +172,17 @@ def write_shards(build: Build, label: str, shards: int, entered: int, judge: Cal
     return Funnel(entered, kept, dict(sorted(dropped.items())))
 
 
-def _write_shard(build: Build, judge: Callable[[int], Verdicts], shard: int) -> None:
+def write_shard(build: Build, judge: Callable[[int], Verdicts], shard: int) -> None:
+    """Write one shard of a stage, both of its files or neither, if no earlier attempt has."""
     if build.has(_name("documents", shard)):
         return
-    with ShardWriter(build, shard) as writer:
+    # The documents are put in place last: they say that the shard is finished.
+    with rows_file(build, "documents", shard, Document) as keep, rows_file(build, "dropped", shard, Dropped) as drop:
         for verdict in judge(shard):
-            writer.add(verdict)
+            if isinstance(verdict, Document):
+                keep(verdict)
+            else:
+                drop(verdict)
 
 
 def _name(kind: str, shard: int) -> str:

@@ -17,12 +17,16 @@ from assets.stage import Finding, Inputs, Lineage, Stage, Take
 from resources.artifact import Artifact
 from resources.build import Launch
 from resources.errors import BuildError
+from resources.lease import this_process
 from resources.workplace import Workplace
 
 # Dagster walks back over this many ticks for each input, so it is no larger than a year past those there are.
 TICKS_AHEAD = 53
 INLINE_PLOT_BYTES = 60_000
 OWNER = "team:tidemill"
+GROUPS = ("crawl", "corpus", "tokens", "model", "variants", "judgement", "monitoring")  # as data flows
+PROCESS_TAG = "tidemill/process"
+REFUSED = "code 2"  # the status for errors of ours: they come again, so only other ends are crashes
 _COLUMNS = dg.TableSchema.from_name_type_dict({column.name: str(column.type) for column in DOCUMENT_SCHEMA})
 
 
@@ -36,36 +40,31 @@ def to_asset(stage: Stage, lineage: Lineage, partitions: dg.PartitionsDefinition
     @dg.asset(
         name=stage.name,
         key_prefix=lineage.profile,
-        group_name=stage.group,
+        group_name=f"{GROUPS.index(stage.group) + 1}_{stage.group}",  # the pages sort groups by name
         description=stage.description,
         kinds=set(stage.kinds),
         owners=[OWNER],
         code_version=str(stage.version),
         partitions_def=partitions,
-        ins=_ins(stage, lineage, partitions),
+        deps=_deps(stage, lineage, partitions),
         check_specs=checks,
         required_resource_keys={"workplace"},
-        io_manager_key="artifacts",
         metadata={"dagster/column_schema": _COLUMNS} if stage.is_documents else {},
-        retry_policy=dg.RetryPolicy(max_retries=1) if stage.registers else None,
     )
-    def materialize(context: dg.AssetExecutionContext, **taken: Mapping[str, Artifact]) -> Iterator[Any]:
-        workplace: Workplace = context.resources.workplace
-        known = {(name, key): artifact for name, by_key in taken.items() for key, artifact in by_key.items()}
-        yield from _materialize(context, stage, lineage, known, workplace)
+    def materialize(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
+        context.instance.add_run_tags(context.run_id, {PROCESS_TAG: json.dumps(this_process())})
+        yield _materialize(context, stage, lineage, context.resources.workplace)
 
     return materialize
 
 
 def _materialize(
-    context: dg.AssetExecutionContext,
-    stage: Stage,
-    lineage: Lineage,
-    known: Mapping[tuple[str, str], Artifact],
-    workplace: Workplace,
-) -> Iterator[Any]:
+    context: dg.AssetExecutionContext, stage: Stage, lineage: Lineage, workplace: Workplace
+) -> dg.MaterializeResult[None]:
+    """Build what the lake lacks. Inputs are found by the spec's keys, not by what was materialized last."""
     partition = context.partition_key
     started = time.monotonic()
+    known = lineage.look_up((), [partition], workplace.lake, workplace.journal).known
     artifact, inputs, is_cached = lineage.carried_over(stage, partition, known), None, True
     if artifact is None:
         inputs = lineage.inputs(stage, partition, known, workplace.lake, workplace.journal)
@@ -78,17 +77,21 @@ def _materialize(
             launch=_through_pipes(context),
         )
     seconds = None if is_cached else time.monotonic() - started
+    findings = stage.findings(artifact, inputs) if inputs else {}
     exhibits = stage.exhibit(workplace.lake.local(artifact))
-    run = record(stage, artifact, exhibits, workplace, seconds=seconds, dagster_run=context.run_id)
+    run = None
+    if all(finding.passed for finding in findings.values()):
+        run = record(stage, artifact, exhibits, workplace, seconds=seconds, dagster_run=context.run_id)
     context.log.info(f"{stage.name} {partition}: {artifact.fingerprint} ({'cached' if is_cached else 'made'})")
-    yield dg.Output(
-        artifact,
+    carried = Finding(True, "checked at the snapshot that made it")
+    return dg.MaterializeResult(
         data_version=dg.DataVersion(artifact.digest),
         metadata=_metadata(stage, artifact, exhibits, is_cached, seconds, run),
+        check_results=[
+            dg.AssetCheckResult(check_name=name, passed=finding.passed, metadata={"finding": finding.detail})
+            for name, finding in ((name, findings.get(name, carried)) for name in stage.checks)
+        ],
     )
-    for name, check in stage.checks.items():
-        finding = check(artifact, inputs) if inputs else Finding(True, "checked at the snapshot that made it")
-        yield dg.AssetCheckResult(check_name=name, passed=finding.passed, metadata={"finding": finding.detail})
 
 
 def record(
@@ -114,21 +117,21 @@ def record(
         seconds=seconds,
         dagster_run=dagster_run,
     )
-    workplace.tracking.follow(workplace.journal.read(), workplace.lake)
+    workplace.tracking.follow(workplace.journal, workplace.lake)
     return run
 
 
-def _ins(stage: Stage, lineage: Lineage, partitions: dg.PartitionsDefinition) -> dict[str, dg.AssetIn]:
+def _deps(stage: Stage, lineage: Lineage, partitions: dg.PartitionsDefinition) -> list[dg.AssetDep]:
     takes = dict(stage.inputs)
     if stage.made_once or stage.look_up is champion_before_snapshot:
         # What a checkpoint continues from is decided downstream of its own previous partition, and
         # two assets may not depend on each other: the edge is the asset on itself.
         takes.setdefault(stage.name, Take.EARLIER)
     reach = len(lineage.snapshots) + TICKS_AHEAD
-    return {
-        name: dg.AssetIn(key=[lineage.profile, name], partition_mapping=_mapping(take, partitions, reach))
+    return [
+        dg.AssetDep(dg.AssetKey([lineage.profile, name]), partition_mapping=_mapping(take, partitions, reach))
         for name, take in takes.items()
-    }
+    ]
 
 
 def _mapping(take: Take, partitions: dg.PartitionsDefinition, reach: int) -> dg.PartitionMapping:
@@ -149,20 +152,24 @@ def _through_pipes(context: dg.AssetExecutionContext) -> Launch:
                 command=list(command), env={**os.environ, **environment}, context=context.op_execution_context
             )
         except DagsterPipesExecutionError as error:
-            raise BuildError(f"{' '.join(command)} failed; run again to continue from its checkpoint") from error
+            what = f"{' '.join(command)}: {error}"
+            if what.endswith(REFUSED):
+                raise BuildError(f"{what}; the last line that it wrote says why") from None
+            crash = BuildError(f"{what}; run again to continue from its checkpoint")
+            raise dg.RetryRequested(max_retries=1) from crash
 
     return launch
 
 
 def _metadata(
-    stage: Stage, artifact: Artifact, exhibits: Exhibits, is_cached: bool, seconds: float | None, run: str
+    stage: Stage, artifact: Artifact, exhibits: Exhibits, is_cached: bool, seconds: float | None, run: str | None
 ) -> dict[str, Any]:
     metadata: dict[str, Any] = {
         "fingerprint": artifact.fingerprint,
         "digest": artifact.digest,
         "folder": dg.MetadataValue.path(artifact.uri),
         "cached": is_cached,
-        "mlflow_run": run,
+        "mlflow_run": run or "none: a check failed",
         "stats": dg.MetadataValue.json(json.loads(json.dumps(artifact.stats))),
         **{name: float(value) for name, value in exhibits.metrics.items()},
     }
@@ -173,6 +180,6 @@ def _metadata(
     if exhibits.samples:
         metadata["samples"] = dg.MetadataValue.table([dg.TableRecord(dict(row)) for row in exhibits.samples])
     for title, png in exhibits.plots.items():
-        if len(png) <= INLINE_PLOT_BYTES:
-            metadata[title] = dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
+        inline = dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
+        metadata[title] = inline if len(png) <= INLINE_PLOT_BYTES else f"plots/{title}.png of MLflow's run {run}"
     return metadata

@@ -13,12 +13,12 @@ from xxhash import xxh3_128_digest
 Hashes = npt.NDArray[np.uint64]
 Offsets = npt.NDArray[np.int64]
 
-# Thai, Lao, Tibetan, Myanmar, Khmer, kana, Han: written without spaces between words.
-_UNSPACED = (
+# Thai, Lao, Tibetan, Myanmar, Khmer, kana, Han: written without spaces between words, unlike Hangul.
+UNSPACED = (
     "\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 )
-_HAS_UNSPACED = re.compile(f"[{_UNSPACED}]")
-_WORDS = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
+_HAS_UNSPACED = re.compile(f"[{UNSPACED}]")
+_WORDS = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
 
 _MULTIPLIER = 0x9E3779B97F4A7C15
 _INVERSE = pow(_MULTIPLIER, -1, 1 << 64)
@@ -26,17 +26,12 @@ _SPACES = np.frombuffer(b"\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f ", np.uint8)
 _RUN_BYTES = 1 << 18
 
 
-def words(text: str) -> list[str]:
-    """The words of a text as comparison sees them: case folded, Unicode NFC, split at whitespace.
+def spaced(text: str) -> str:
+    """The words of a text as comparison sees them: case folded, Unicode NFC, separated by ASCII whitespace.
 
     In scripts written without spaces each character is a word, so that a shingle of five words is
     the character 5-gram that is usual there. Punctuation stays with its word.
     """
-    return _spaced(text).split()
-
-
-def _spaced(text: str) -> str:
-    """The text with its words folded and separated by ASCII whitespace."""
     if text.isascii():
         return text.lower()
     folded = unicodedata.normalize("NFC", text.casefold())
@@ -142,7 +137,7 @@ def _runs(texts: Iterable[str]) -> Iterator[list[bytes]]:
     run: list[bytes] = []
     size = 0
     for text in texts:
-        encoded = _spaced(text).encode("utf-8", "surrogatepass")
+        encoded = spaced(text).encode("utf-8", "surrogatepass")
         if run and size + len(encoded) > _RUN_BYTES:
             yield run
             run, size = [], 0

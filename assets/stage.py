@@ -109,6 +109,10 @@ class Stage:
             parents=() if self.kind == "observed" else inputs.parents(),
         )
 
+    def findings(self, artifact: Artifact, inputs: Inputs) -> dict[str, Finding]:
+        """What this stage's checks find of an artifact, by check."""
+        return {name: check(artifact, inputs) for name, check in self.checks.items()}
+
 
 Known = Mapping[tuple[str, str], Artifact]
 
@@ -187,11 +191,16 @@ class Lineage:
         return Plan(known, tuple(missing))
 
     def _find(self, stage: Stage, partition: str, known: Known, lake: Lake, journal: Journal) -> Artifact | None:
+        """The artifact in the lake; one that a check of its stage fails is as good as none."""
         try:
-            carried = self.carried_over(stage, partition, known)
-            return carried or lake.find(stage.recipe(partition, self.inputs(stage, partition, known, lake, journal)))
+            if carried := self.carried_over(stage, partition, known):
+                return carried
+            inputs = self.inputs(stage, partition, known, lake, journal)
         except BuildError:
             return None
+        artifact = lake.find(stage.recipe(partition, inputs))
+        passes = artifact and all(finding.passed for finding in stage.findings(artifact, inputs).values())
+        return artifact if passes else None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """What a launched training process runs: `python -m assets.training_process RUN.json`, under Dagster Pipes or not.
 
-Only the main process (rank 0) opens Pipes: its events stream to the asset's log, its progress goes
-to a small file beside the checkpoints, which the stage that launched it reads.
+Only the main process (rank 0) opens Pipes: its metrics and events stream to the asset's log, its progress
+goes to a small file beside the checkpoints, which the stage that launched it reads. MLflow, a projection of
+the lake, gets the curve when the checkpoint is committed.
 """
 
 import json
@@ -18,27 +19,23 @@ from llm_core.train.config import RunConfig
 from llm_core.train.interrupt import EXIT_CODE, TrainingInterruptedError
 from llm_core.train.launch import die_with_launcher
 from llm_core.train.loop import train
-from llm_core.train.metrics import Callback, Event, StepMetrics, ValidationMetrics
+from llm_core.train.metrics import ProgressLines, StepMetrics
 from resources.build import Progress
 
 PIPES_VARIABLE = "DAGSTER_PIPES_CONTEXT"
 PROGRESS_FILE = "progress.json"
 
 
-class ReportingCallback(Callback):
-    """Training's metrics as progress of a build, and its events as lines of a log."""
+class ReportingCallback(ProgressLines):
+    """Training's metrics as progress of a build, and as lines of a log."""
 
     def __init__(self, report: Callable[[Progress], None], tell: Callable[[str], None] = lambda line: None):
-        self.report, self.tell = report, tell
+        super().__init__(tell)
+        self.report = report
 
     def on_step(self, metrics: StepMetrics) -> None:
+        super().on_step(metrics)
         self.report(Progress(f"train, loss {metrics.loss:.3f}", metrics.step + 1, metrics.steps, "steps"))
-
-    def on_validation(self, metrics: ValidationMetrics) -> None:
-        self.tell(f"after {metrics.step} steps: validation loss {metrics.loss:.4f} over {metrics.targets} targets")
-
-    def on_event(self, event: Event) -> None:
-        self.tell(f"{event.kind} at step {event.step}: {event.message}")
 
 
 def main(config_file: Path) -> int:

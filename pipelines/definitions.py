@@ -1,7 +1,6 @@
 """Assembles the one Dagster `Definitions`; decides nothing."""
 
 import os
-from typing import Any
 
 import dagster as dg
 
@@ -14,18 +13,11 @@ from pipelines.sensors import closed_window_sensor, drift_sensor
 from pipelines.settings import settings_of_process
 from pipelines.site import Site
 from pipelines.spec import Spec
-from resources.artifact_store import ArtifactStore
-from resources.workplace import Workplace
 
 
 def assets_of(lineage: Lineage, partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     """A lineage as Dagster assets."""
     return [to_asset(stage, lineage, partitions) for stage in lineage.stages]
-
-
-def resources(site: Site, workplace: Workplace) -> dict[str, Any]:
-    """What the assets need of the outside world."""
-    return {"artifacts": ArtifactStore(site.artifacts), "workplace": workplace}
 
 
 def definitions(spec: Spec, site: Site) -> dg.Definitions:
@@ -45,7 +37,7 @@ def definitions(spec: Spec, site: Site) -> dg.Definitions:
         jobs=[*jobs.values(), watching],
         sensors=[closed_window_sensor(spec, site, watching, windows), drift_sensor(spec, site, jobs["retrain"])],
         schedules=[calendar_schedule(spec, jobs["retrain"])],
-        resources=resources(site, site.workplace(lineage.model)),
+        resources={"workplace": site.workplace(lineage.model)},
         executor=dg.in_process_executor,
     )
 

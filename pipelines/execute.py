@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
+import json
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
-
 from assets.stage import Known, Lineage, Plan, Stage
 from pipelines.site import Site
 from resources.build import Progress
 from resources.errors import BuildError, TidemillError
+from resources.lease import is_alive
 from resources.store import write_whole
 from resources.workplace import Workplace
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pipelines.spec import Spec
 
-PID_TAG = "tidemill/pid"
+UNTOLD_S = 300.0
 INSTANCE_YAML = """\
 telemetry:
   enabled: false
@@ -95,24 +95,19 @@ def _materialize(
 ) -> None:
     import dagster as dg
 
-    from pipelines.definitions import assets_of, resources
+    from pipelines.definitions import assets_of
 
     assets = assets_of(lineage, spec.calendar.partitions())
-    given = resources(site, workplace)
     with open_instance(site.home) as instance:
         close_dead_runs(instance)
-        for (name, partition), artifact in plan.known.items():
-            # Dagster's inputs find what the lake has, whoever made it.
-            given["artifacts"].remember([lineage.profile, name], partition, artifact)
         for snapshot in dict.fromkeys(partition for _, partition in plan.missing):
             result = dg.materialize(
                 assets,
                 selection=[dg.AssetKey([lineage.profile, stage.name]) for stage in stages],
                 partition_key=snapshot,
                 instance=instance,
-                resources=given,
+                resources={"workplace": workplace},
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-                tags={PID_TAG: str(os.getpid())},
                 raise_on_error=False,
             )
             if not result.success:
@@ -130,13 +125,19 @@ def open_instance(home: Path) -> dg.DagsterInstance:
 
 
 def close_dead_runs(instance: dg.DagsterInstance) -> None:
-    """Mark runs whose process was killed as failed, so that the UI does not show them running for ever."""
+    """Mark runs whose process was killed as failed: the UI would show them running, and the queue wait, for ever.
+
+    A run tells its process at its first asset; one that has not done so for `UNTOLD_S` was killed before.
+    """
     import dagster as dg
 
-    for record in instance.get_runs(filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
-        pid = record.tags.get(PID_TAG)
-        if pid is not None and not psutil.pid_exists(int(pid)):
-            instance.report_run_failed(record, message="its process was killed; the next run continued its work")
+    from assets.materialize import PROCESS_TAG
+
+    under_way = [dg.DagsterRunStatus[name] for name in ("NOT_STARTED", "STARTING", "STARTED", "CANCELING")]
+    for record in instance.get_run_records(filters=dg.RunsFilter(statuses=under_way)):
+        told = record.dagster_run.tags.get(PROCESS_TAG)
+        if not is_alive(json.loads(told)) if told else time.time() - record.update_timestamp.timestamp() > UNTOLD_S:
+            instance.report_run_failed(record.dagster_run, message="its process was killed; the next run goes on")
 
 
 def _error_of(result: dg.ExecuteInProcessResult, snapshot: str) -> TidemillError:

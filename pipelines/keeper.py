@@ -1,4 +1,4 @@
-"""Stands between a service and the process that wanted it, and ends all of the service's family when that one dies.
+"""Stands between a service and the process that wanted it, and ends all of the service's family when either dies.
 
 A signal at the parent's death reaches the child alone. What the child has started (a code server,
 a run, a job queue) may not notice for a minute, or ever; the keeper lives on to end it.
@@ -13,20 +13,24 @@ from contextlib import suppress
 
 import psutil
 
+from resources.lifeline import adopt_orphans
+
 POLL_S = 0.5
 STOP_S = 15.0
 
 
 def keep(parent: int, arguments: Sequence[str]) -> int:
-    """Run `python ARGUMENTS` until it ends, or until `parent` is gone; returns its status."""
+    """Run `python ARGUMENTS` until it ends, or until `parent` is gone, and end what it started; returns its status."""
     # Who ends the service signals the child too; the keeper goes when that has gone.
     signal.signal(signal.SIGTERM, lambda *_: None)
+    adopt_orphans()
     child = subprocess.Popen([sys.executable, "-m", "resources.lifeline", str(os.getpid()), *arguments])
-    while os.getppid() == parent:
+    while os.getppid() == parent and child.poll() is None:
         with suppress(subprocess.TimeoutExpired):
-            return child.wait(POLL_S)
+            child.wait(POLL_S)
+    status = child.poll()
     end_children()
-    return 1
+    return 1 if status is None else status
 
 
 def end_children() -> None:

@@ -31,7 +31,7 @@ def lineage_of(spec: Spec) -> Lineage:
             quality_model(spec.quality),
             quality_filtered(spec.quality),
             tokenizer(spec.tokenizer),
-            token_shards(spec.tokens),
+            token_shards(),
             pretrained_checkpoint(spec.pretrain),
             chat_pairs(spec.chat),
             finetuned(spec.finetune),

@@ -17,6 +17,8 @@ def calendar_schedule(spec: Spec, retrain: dg.UnresolvedAssetJobDefinition) -> d
         job=retrain,
         cron_schedule=spec.calendar.cron,
         execution_timezone="UTC",
+        # Like the sensors, it is on by itself; the dates of a closed calendar are run when asked for.
+        default_status=dg.DefaultScheduleStatus["STOPPED" if spec.calendar.snapshots else "RUNNING"],
         description="Crawl, retrain and judge at each date of the calendar.",
     )
     def calendar(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:

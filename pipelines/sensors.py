@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import dagster as dg
 
 from assets.monitor.windows import closed_windows
+from pipelines.drift import drift_reports
+from pipelines.execute import close_dead_runs
 from pipelines.site import Site
 from pipelines.spec import Spec
 
@@ -32,14 +34,21 @@ def closed_window_sensor(
         description="Judges each window of the request log once it has closed.",
     )
     def sense(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        close_dead_runs(context.instance)
+        workplace = site.workplace(spec.model_name)
         closed = [window.stem for window in closed_windows(site.requests(spec.model_name))]
-        new = [name for name in closed if name > (context.cursor or "")]
+        references = str(sum(1 for _ in workplace.lake.artifacts("reference")))
+        last, _, tried = (context.cursor or "").partition(" ")
+        new = [name for name in closed if name > last]
+        if tried != references:  # a window fails while its model has no reference: each new one gives it another try
+            judged = {report.partition for report in drift_reports(workplace.lake, workplace.journal.read())}
+            new = [name for name in closed if name not in judged]
         if not new:
             return dg.SkipReason(f"{len(closed)} closed windows, none of them new")
         return dg.SensorResult(
-            run_requests=[dg.RunRequest(partition_key=name, run_key=f"window {name}") for name in new],
+            run_requests=[dg.RunRequest(partition_key=name, run_key=f"window {name} {references}") for name in new],
             dynamic_partitions_requests=[windows.build_add_request(new)],
-            cursor=new[-1],
+            cursor=f"{closed[-1]} {references}",
         )
 
     return sense
@@ -57,12 +66,13 @@ def drift_sensor(spec: Spec, site: Site, job: dg.UnresolvedAssetJobDefinition) -
     )
     def sense(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         workplace = site.workplace(spec.model_name)
-        reports = [a for a in workplace.lake.artifacts("drift_report") if (a.partition or "") > (context.cursor or "")]
+        registry = workplace.journal.read()
+        reports = [a for a in drift_reports(workplace.lake, registry) if str(a.partition) > (context.cursor or "")]
         drifted = sorted(str(a.partition) for a in reports if a.stats["alarm"])
         if not drifted:
             yield dg.SkipReason("no new window has drifted")
             return
-        snapshot = workplace.journal.read().next_snapshot(spec.calendar.dates())
+        snapshot = registry.next_snapshot(spec.calendar.dates())
         if snapshot is None:
             yield dg.SkipReason(f"window {drifted[0]} drifted; waiting for a snapshot that is not judged yet")
             return

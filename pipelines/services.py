@@ -10,7 +10,7 @@ import time
 import urllib.request
 from typing import Self
 
-from pipelines.execute import open_instance
+from pipelines.execute import close_dead_runs, open_instance
 from pipelines.keeper import end_children
 from pipelines.settings import Settings
 from pipelines.site import Site
@@ -19,6 +19,7 @@ from resources.tracking import QUIET
 
 START_S = 120.0
 POLL_S = 0.3
+DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy reaches our loopback
 log = logging.getLogger(__name__)
 
 
@@ -38,7 +39,8 @@ class Services:
             "DAGSTER_HOME": str(site.home / "dagster"),
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # a queue of its own, in processes that outlive it
         }
-        open_instance(site.home).dispose()
+        with open_instance(site.home) as instance:
+            close_dead_runs(instance)
 
     def __enter__(self) -> Self:
         for number in (signal.SIGTERM, signal.SIGHUP):
@@ -102,7 +104,7 @@ class Services:
                     f"{name} ended with status {status}; see {self.logs / name}.log (is the port taken?)"
                 )
             try:
-                with urllib.request.urlopen(url, timeout=5):
+                with DIRECTLY.open(url, timeout=5):
                     return
             except OSError:
                 time.sleep(POLL_S)

@@ -1,8 +1,8 @@
-"""Which spec a process speaks of: said by variables, or remembered by the home from its last run."""
+"""Which spec a process speaks of: said by variables, or the profile that the home remembers from its last run."""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.site import Site
@@ -25,8 +25,8 @@ class Settings:
         return load(self.profile, self.set, file=self.file)
 
     def remember(self, home: Path) -> None:
-        """Let later verbs on this home, and its UI, speak of the same spec."""
-        write_whole(home / REMEMBERED, json.dumps(asdict(self)).encode())
+        """Let later verbs on this home, and its UI, speak of the same profile; single assignments are for once."""
+        write_whole(home / REMEMBERED, json.dumps({"profile": self.profile, "file": self.file}).encode())
 
     def variables(self) -> dict[str, str]:
         """These settings as the variables from which `settings_of_process` reads them in another process."""
@@ -39,7 +39,7 @@ def settle(profile: str | None, file: str | None, assignments: Sequence[str], ho
     last = home / REMEMBERED
     if profile is None and last.exists():
         said = json.loads(last.read_text())
-        return Settings(said["profile"], _absolute(file) or said["file"], (*said["set"], *assignments))
+        return Settings(said["profile"], _absolute(file) or said["file"], tuple(assignments))
     name = profile or DEFAULT_PROFILE
     return Settings(
         str(_absolute(name)) if name.endswith((".yaml", ".yml")) else name, _absolute(file), tuple(assignments)

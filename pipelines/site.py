@@ -44,11 +44,6 @@ class Site:
             raise SpecError(f"--workers {count}: at least 1 process has to do the work")
         return cls(folder, environment.get("TIDEMILL_LAKE") or str(folder / "lake"), count)
 
-    @property
-    def artifacts(self) -> Path:
-        """The folder where Dagster keeps which artifact each asset is."""
-        return self.home / "dagster" / "artifacts"
-
     def requests(self, model: str) -> Path:
         """The folder of a model's request log."""
         return self.home / "requests" / model

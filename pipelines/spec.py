@@ -19,7 +19,7 @@ from assets.extract.config import ExtractConfig
 from assets.monitor.config import MonitorConfig
 from assets.pretrain.config import PretrainConfig
 from assets.quality.config import QualityConfig
-from assets.tokens.config import TokenizerConfig, TokensConfig
+from assets.tokens.config import TokenizerConfig
 from assets.variants.chat_config import ChatConfig
 from assets.variants.config import FinetuneConfig, LoraConfig, QuantizeConfig
 from pipelines.calendar import Calendar
@@ -46,8 +46,6 @@ class Spec(Config):
     """Rules, classifier, decontamination, and which hosts are held out."""
     tokenizer: TokenizerConfig = TokenizerConfig()
     """The vocabulary, made at the first snapshot."""
-    tokens: TokensConfig = TokensConfig()
-    """Token shards."""
     pretrain: PretrainConfig = PretrainConfig()
     """The model and its training."""
     chat: ChatConfig = ChatConfig()

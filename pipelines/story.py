@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.cli.traffic import SUBJECT
+from pipelines.drift import drift_reports
 from pipelines.services import Services, free_port
 from pipelines.settings import Settings, settle
 from pipelines.site import Site
@@ -167,7 +168,8 @@ class Story:
 
     def _alarms(self) -> dict[str, bool]:
         """Whether each judged window raised an alarm, by the window's name."""
-        return {str(a.partition): bool(a.stats["alarm"]) for a in self.workplace.lake.artifacts("drift_report")}
+        reports = drift_reports(self.workplace.lake, self.workplace.journal.read())
+        return {str(report.partition): bool(report.stats["alarm"]) for report in reports}
 
     def _champion(self) -> Entry:
         champion = self.workplace.journal.read().champion

@@ -49,10 +49,12 @@ def trace_page(known: Known, lake: Lake, target: str) -> dict[str, Any]:
 
 def trace_step(lake: Lake, checkpoint: Artifact, step: int, known: Known) -> dict[str, Any]:
     """The documents in a step of a checkpoint's training, with their pages."""
-    steps = int(checkpoint.stats["steps"])
-    if not 0 <= step < steps:
-        raise InputError(f"step:{step}: {checkpoint.stage} of {checkpoint.partition} took steps 0 to {steps - 1}")
-    documents = _order(lake, checkpoint).documents_in_step(step)
+    feed = Feed.read(lake.local(checkpoint).path)
+    if step not in range(feed.steps) or step in feed.skipped_steps:
+        numbers = f"{feed.steps} steps, from 0, and skipped {list(feed.skipped_steps) or 'none'}"
+        raise InputError(f"step:{step}: {checkpoint.stage} of {checkpoint.partition} has {numbers}")
+    found = _order(lake, checkpoint, feed).documents_in_step(step)
+    documents = [document for document in found if document not in feed.skipped_documents]
     return {
         "kind": "step",
         "checkpoint": named(checkpoint),
@@ -62,14 +64,17 @@ def trace_step(lake: Lake, checkpoint: Artifact, step: int, known: Known) -> dic
 
 
 def trace_model(lake: Lake, checkpoint: Artifact) -> dict[str, Any]:
-    """The artifacts that a checkpoint was made from, down to its pages."""
+    """The artifacts that a checkpoint was made from, down to its pages: `urls` are those whose text came through."""
     ancestors = list(ancestry(lake, checkpoint))
+    corpora = [lake.local(artifact).path for artifact in ancestors if artifact.stage == "quality_filtered"]
+    shards = [path for corpus in corpora for path in shard_names(corpus, "documents")]
     return {
         "kind": "model",
         "checkpoint": named(checkpoint),
         "artifacts": [{**named(artifact), "parents": list(artifact.parents)} for artifact in ancestors],
         "documents": sum(int(a.stats["kept"]) for a in ancestors if a.stage == "quality_filtered"),
         "pages": sum(int(a.stats["kept"]) for a in ancestors if a.stage == "raw_crawl"),
+        "urls": sorted({url for path in shards for url in pq.read_table(path, columns=["url"])["url"].to_pylist()}),
     }
 
 
@@ -136,13 +141,15 @@ def _spans(known: Known, lake: Lake, document: str, snapshot: str) -> list[dict[
 def _steps(known: Known, lake: Lake, document: str) -> Iterator[dict[str, Any]]:
     for (stage, _), artifact in known.items():
         if stage in TRAINED:
-            steps = _order(lake, artifact).steps_of_document(document, int(artifact.stats["steps"]))
-            if steps:
+            feed = Feed.read(lake.local(artifact).path)
+            if not feed.steps or document in feed.skipped_documents:
+                continue
+            found = _order(lake, artifact, feed).steps_of_document(document, feed.steps)
+            if steps := [step for step in found if step not in feed.skipped_steps]:
                 yield {"checkpoint": named(artifact), "steps": steps}
 
 
-def _order(lake: Lake, checkpoint: Artifact) -> Order:
-    feed = Feed.read(lake.local(checkpoint).path)
+def _order(lake: Lake, checkpoint: Artifact, feed: Feed) -> Order:
     sources = []
     for source in feed.sources:
         shards = lake.get(source.artifact)

@@ -1,11 +1,15 @@
 """Collection: which artifacts nothing needs any more, and their removal."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import partial
 
 from resources.artifact import Artifact
+from resources.errors import LakeError
 from resources.journal import State
 from resources.lake import MANIFEST, Lake
+from resources.lease import held, is_held, lease
 
 PINS = "pins"
 
@@ -40,17 +44,47 @@ def plan_collection(lake: Lake, states: Iterable[State], *, keep_last: int) -> t
 
 
 def remove_artifacts(lake: Lake, artifacts: Iterable[Artifact]) -> None:
-    """Remove artifacts, each manifest first: what a kill leaves is not an artifact any more."""
+    """Remove artifacts, each manifest first: what a kill leaves is not an artifact any more.
+
+    Raises:
+        LakeError: while something is built, whose inputs may be among them.
+    """
+    if busy := held(lake.store):
+        raise LakeError(f"a build is under way ({', '.join(busy)}) and may need what would go; wait until it has ended")
     for artifact in artifacts:
         lake.store.remove(f"{artifact.folder}/{MANIFEST}")
         lake.store.remove(artifact.folder)
+        lake.forget(artifact)
+
+
+def leftovers(lake: Lake) -> list[str]:
+    """What failed builds left half made, from which running them again would go on, and what was set aside."""
+    places = (".building", "aside", *lake.stages())
+    folders = [f"{place}/{name}" for place in places for name in lake.store.folders(place)]
+    return [name for name in folders if name.startswith(places[:2]) or not lake.store.exists(f"{name}/{MANIFEST}")]
+
+
+def remove_leftovers(lake: Lake, names: Iterable[str]) -> None:
+    """Remove leftovers; each under the lease of its build, so that none is taken from one that goes on now."""
+    for name in names:
+        claim = f".leases/{name.rpartition('/')[2]}"
+        with lease(lake.store, claim, finished=partial(is_held, lake.store, claim)) as is_mine:
+            if is_mine:
+                lake.store.remove(name)
 
 
 def pin(lake: Lake, fingerprint: str) -> None:
     """Make an artifact a root until it is unpinned."""
-    lake.store.create(f"{PINS}/{fingerprint}", b"")
+    lake.store.create(_pin_of(fingerprint), b"")
 
 
 def unpin(lake: Lake, fingerprint: str) -> None:
     """Let an artifact go when nothing else needs it."""
-    lake.store.remove(f"{PINS}/{fingerprint}")
+    lake.store.remove(_pin_of(fingerprint))
+
+
+def _pin_of(fingerprint: str) -> str:
+    """The name of a pin in the store; a word that could lead elsewhere is none."""
+    if not re.fullmatch("[0-9a-f]+", fingerprint):
+        raise LakeError(f"{fingerprint!r} is no fingerprint; `tidemill run --json` lists them, in hexadecimal")
+    return f"{PINS}/{fingerprint}"

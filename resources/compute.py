@@ -2,7 +2,7 @@
 
 import multiprocessing
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, as_completed, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
 
@@ -16,7 +16,8 @@ def run_tasks(build: Build, label: str, tasks: int, task: Callable[[int], None],
 
     Tasks must be picklable and independent; what they write may depend on their number only,
     so that the bytes are the same for any number of workers. A task that raises stops the build
-    with its error; files that other tasks put in place stay for the next attempt.
+    with its error, once the tasks under way have ended (none writes after the build let go of its
+    lease); files that other tasks put in place stay for the next attempt.
 
     Raises:
         BuildError: if a worker dies (killed, or out of memory).
@@ -33,6 +34,7 @@ def run_tasks(build: Build, label: str, tasks: int, task: Callable[[int], None],
             future.result()
             build.report(Progress(label, done, tasks, unit))
     except BrokenProcessPool as error:
+        _pool(build.workers).shutdown()
         _pool.cache_clear()
         raise BuildError(
             f"{label}: a worker process died, most likely for want of memory; use fewer workers, then run again"
@@ -40,6 +42,7 @@ def run_tasks(build: Build, label: str, tasks: int, task: Callable[[int], None],
     finally:
         for future in futures:
             future.cancel()
+        wait(futures)
 
 
 @cache

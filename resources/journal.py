@@ -14,7 +14,8 @@ from resources.artifact import Artifact
 from resources.errors import LakeError
 from resources.store import Store
 
-Kind = Literal["registered", "promoted", "kept", "rolled_back"]
+Decided = Literal["promoted", "kept"]
+Kind = Literal["registered", "rolled_back"] | Decided
 
 
 @dataclass(frozen=True)
@@ -60,18 +61,24 @@ class State:
 
     @property
     def challenger(self) -> Entry | None:
-        """The last candidate that was judged and not promoted, while nothing was decided since."""
-        verdicts = [entry for entry in self.entries if entry.kind != "registered"]
-        return verdicts[-1] if verdicts and verdicts[-1].kind == "kept" else None
+        """The last candidate that was judged and not promoted, while nothing was decided since.
+
+        One that was promoted once is no challenger, though it be judged again.
+        """
+        promoted = {entry.fingerprint for entry in self.entries if entry.kind == "promoted"}
+        decided = [
+            e for e in self.entries if e.kind != "registered" and (e.kind != "kept" or e.fingerprint not in promoted)
+        ]
+        return decided[-1] if decided and decided[-1].kind == "kept" else None
 
     @property
     def before(self) -> Entry | None:
         """The champion that reigned before the present one: rollbacks undo promotions like a stack."""
         reigns: list[Entry] = []
         for entry in self.entries:
-            if entry.kind == "promoted":
+            if entry.kind == "promoted" and entry.fingerprint not in [reign.fingerprint for reign in reigns[-1:]]:
                 reigns.append(entry)
-            elif entry.kind == "rolled_back":
+            while entry.kind == "rolled_back" and reigns[-1].fingerprint != entry.fingerprint:
                 reigns.pop()
         return reigns[-2] if len(reigns) > 1 else None
 
@@ -87,6 +94,14 @@ class State:
         """
         judged = next((e for e in self.entries if e.kind in ("promoted", "kept") and e.fingerprint == candidate), None)
         return _champion_among([e for e in self.entries if judged is None or e.sequence < judged.sequence])
+
+    def hindrance(self, candidate: str, against: str | None) -> str:
+        """Why a candidate that was judged better than `against` is not to be promoted now; empty where it is."""
+        if any(entry.kind == "promoted" and entry.fingerprint == candidate for entry in self.entries):
+            return "it was promoted before, and what was decided since stands"
+        if against not in (None, self.champion.fingerprint if self.champion else ""):
+            return "it was not judged against the present champion"
+        return ""
 
     def next_snapshot(self, snapshots: Sequence[str]) -> str | None:
         """The first of these snapshots after the last one judged; None where there is none yet."""
@@ -131,14 +146,25 @@ class Journal:
 
         return self._record(entry).version
 
-    def decide(self, kind: Literal["promoted", "kept"], candidate: Artifact, verdict: Artifact, reason: str) -> Entry:
-        """Record what a verdict decided about a candidate; the same verdict is recorded once."""
+    def decide(
+        self, kind: Decided, candidate: Artifact, verdict: Artifact, reason: str, *, against: str | None = None
+    ) -> Entry:
+        """Record what a verdict decided about a candidate; the same verdict is recorded once.
+
+        `against` is the fingerprint of the champion that the candidate was judged against ("" for
+        none; left out, the present one). A verdict promotes over that champion only, and nobody
+        twice: a model that was promoted before stays what was made of it since. Otherwise the
+        candidate is kept, and the reason says so.
+        """
         version = self.register(candidate)
         named = (verdict.partition or "", candidate.stage, candidate.fingerprint)
 
         def entry(state: State) -> Entry:
             known = state.verdict(verdict.fingerprint)
-            return known or Entry(len(state.entries), kind, *named, version, verdict.fingerprint, reason)
+            hindrance = state.hindrance(candidate.fingerprint, against) if kind == "promoted" else ""
+            told = f"{reason}. Not promoted: {hindrance}" if hindrance else reason
+            decided = "kept" if hindrance else kind
+            return known or Entry(len(state.entries), decided, *named, version, verdict.fingerprint, told)
 
         return self._record(entry)
 

@@ -183,9 +183,17 @@ class Lake:
         for folder in self._folders(self.stages()):
             found = self._parse(folder)
             if isinstance(found, Artifact):
-                yield from self._damage(found, self.store)
+                damage = self._damage(found, self.store)
+                if damage:  # though it looks as it did when it was hashed: so that the next run mends it
+                    self.forget(found)
+                yield from damage
             if found is not None:
                 yield found
+
+    def forget(self, artifact: Artifact) -> None:
+        """Drop what this machine keeps about an artifact: that it was found whole, and the copy that was fetched."""
+        self._stamp_file(artifact).unlink(missing_ok=True)
+        Store(self.home / "cache").remove(artifact.folder)
 
     def set_aside(self, artifact: Artifact, damage: Collection[Damage]) -> None:
         """Move a damaged artifact where nothing reads it, and say so."""
@@ -226,8 +234,8 @@ class Lake:
         try:
             if json.loads(self._stamp_file(artifact).read_bytes()) == self._stats(artifact):
                 return []
-        except FileNotFoundError:
-            pass  # never stamped, or a file is gone
+        except (FileNotFoundError, ValueError):
+            pass  # never stamped, a stamp that a power cut left empty, or a file is gone
         damage = self._damage(artifact, self.store)
         if not damage:
             self._stamp(artifact)

@@ -1,12 +1,14 @@
 """One builder at a time: a lease on a fingerprint, taken over when its owner is gone."""
 
+import fcntl
 import json
 import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -24,17 +26,19 @@ def lease(store: Store, name: str, *, finished: Callable[[], bool]) -> Iterator[
 
     An owner on this machine is alive while its process is (pid and start time, so that a reused
     pid does not count); an owner elsewhere while its heartbeat, rewritten every 10 s, is younger
-    than 60 s. Two waiters that take over at the same instant may both go on: they build the same
-    bytes, and commit lets one of them win.
+    than 60 s. On an object store, two waiters that take over at the same instant may both go on:
+    they build the same bytes, and commit lets one of them win.
     """
     token = uuid.uuid4().hex
     while not store.create(name, _claim(token)):
         if finished():
             yield False
             return
-        if _is_abandoned(store.read(name)):
-            store.remove(name)
-        else:
+        with _alone(store):
+            is_free = _is_abandoned(store.read(name))
+            if is_free:
+                store.remove(name)
+        if not is_free:
             time.sleep(POLL_S)
     stop = threading.Event()
     beat = threading.Thread(target=_renew, args=(store, name, token, stop), daemon=True)
@@ -44,14 +48,58 @@ def lease(store: Store, name: str, *, finished: Callable[[], bool]) -> Iterator[
     finally:
         stop.set()
         beat.join()
-        if _owner(store.read(name)).get("token") == token:
-            store.remove(name)
+        with _alone(store):
+            if _owner(store.read(name)).get("token") == token:
+                store.remove(name)
+
+
+def held(store: Store) -> list[str]:
+    """The fingerprints of what is built now, by owners that live."""
+    return [name for name in store.names(".leases") if is_held(store, f".leases/{name}")]
+
+
+def is_held(store: Store, name: str) -> bool:
+    """Whether a lease has a living owner."""
+    data = store.read(name)
+    return data is not None and not _is_abandoned(data)
+
+
+@contextmanager
+def _alone(store: Store) -> Iterator[None]:
+    """Nobody else on this disk reads a lease to change it meanwhile: what was read is what is changed."""
+    if not store.is_local:
+        yield
+        return
+    with Path(store.key(".leases/.lock")).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _claim(token: str) -> bytes:
+    return json.dumps({"token": token, "host": socket.gethostname(), **this_process(), "beat": time.time()}).encode()
+
+
+def this_process() -> dict[str, Any]:
+    """What tells this process from all others of the machine, before and after."""
     me = psutil.Process()
-    process = {"host": socket.gethostname(), "pid": me.pid, "started": me.create_time()}
-    return json.dumps({"token": token, **process, "beat": time.time()}).encode()
+    return {"pid": me.pid, "started": _started(me)}
+
+
+def is_alive(process: Mapping[str, Any]) -> bool:
+    """Whether the process that told `this_process` is still there; another one with its pid is not it."""
+    try:
+        found = psutil.Process(int(process["pid"]))
+        return bool(_started(found) == process["started"]) and found.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _started(process: psutil.Process) -> float:
+    """When a process started, as no clock that is set moves it: on Linux in ticks since boot (proc(5), `starttime`)."""
+    try:
+        return float(Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except (FileNotFoundError, ProcessLookupError):
+        return float(process.create_time())
 
 
 def _owner(data: bytes | None) -> dict[str, Any]:
@@ -67,15 +115,12 @@ def _is_abandoned(data: bytes | None) -> bool:
         return data is not None  # what nobody can read is nobody's
     if owner["host"] != socket.gethostname():
         return bool(time.time() - owner["beat"] > EXPIRES_S)
-    try:
-        process = psutil.Process(int(owner["pid"]))
-        return bool(process.create_time() != owner["started"]) or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
+    return not is_alive(owner)
 
 
 def _renew(store: Store, name: str, token: str, stop: threading.Event) -> None:
     while not stop.wait(HEARTBEAT_S):
-        if _owner(store.read(name)).get("token") != token:
-            return
-        store.replace(name, _claim(token))
+        with _alone(store):
+            if _owner(store.read(name)).get("token") != token:
+                return
+            store.replace(name, _claim(token))

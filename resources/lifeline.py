@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Sequence
 
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 def exit_with_pool() -> None:
@@ -30,6 +30,12 @@ def become(parent: int, arguments: Sequence[str]) -> None:
         if os.getppid() != parent:
             sys.exit(1)
     os.execv(sys.executable, [sys.executable, *arguments])
+
+
+def adopt_orphans() -> None:
+    """Let the kernel (Linux) give this process whatever its descendants leave behind, so that it can end them."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 if __name__ == "__main__":

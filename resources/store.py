@@ -13,8 +13,16 @@ def write_whole(path: Path, data: bytes) -> None:
     """Write a local file over the one that is there, if any; readers see the old or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    partial.write_bytes(data)
+    _write_synced(partial, data)
     os.replace(partial, path)
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    """Write bytes that are on the disk, not only on their way there, before the name that counts is given to them."""
+    with path.open("wb") as handle:
+        handle.write(data)
+        handle.flush()
+        os.fsync(handle.fileno())
 
 
 class Store:
@@ -67,7 +75,7 @@ class Store:
         """Write a file that must not exist yet; False where someone else was first.
 
         On disk the bytes are complete before the name appears (hard link), so a kill leaves no
-        half file; object stores give the same by a conditional put.
+        half file; object stores give the same by a conditional put (s3fs from 2025.7, gcsfs from 2024.12).
         """
         if not self.is_local:
             try:
@@ -79,10 +87,7 @@ class Store:
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
         try:
-            with partial.open("wb") as handle:
-                handle.write(data)
-                handle.flush()
-                os.fsync(handle.fileno())
+            _write_synced(partial, data)
             os.link(partial, target)
         except FileExistsError:
             return False

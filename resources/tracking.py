@@ -22,8 +22,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from resources.artifact import Artifact
-from resources.errors import TidemillError
-from resources.journal import State
+from resources.errors import InputError, TidemillError
+from resources.journal import Journal, State
 from resources.lake import Lake
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 FINGERPRINT_TAG = "tidemill.fingerprint"
 # What MLflow takes of one parameter, and in one call.
-PARAM_CHARACTERS, BATCH_PARAMS, BATCH_METRICS = 500, 100, 1000
+PARAM_CHARACTERS, BATCH_PARAMS, BATCH_METRICS = 6000, 100, 1000
 QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 
 
@@ -142,19 +142,19 @@ class Tracking:
             self.client.set_terminated(run.info.run_id)
             return str(run.info.run_id)
 
-    def follow(self, state: State, lake: Lake) -> None:
+    def follow(self, journal: Journal, lake: Lake) -> None:
         """Make the registry say what the journal says: the same versions in the same order, the same aliases."""
-        now = self.projection()
-        if now.follows(state):
+        if self.projection().follows(journal.read()):
             return
         from mlflow.exceptions import MlflowException
 
         with self._locked():
+            state, now = journal.read(), self.projection()  # under the lock: a slow writer sets nothing back
             try:
                 self.client.get_registered_model(self.model)
             except MlflowException:
                 self.client.create_registered_model(self.model)
-            for fingerprint, version in list(state.versions.items())[self.projection().versions :]:
+            for fingerprint, version in list(state.versions.items())[now.versions :]:
                 artifact = lake.get(fingerprint)
                 run = self._find(fingerprint)
                 made = self.client.create_model_version(
@@ -202,7 +202,8 @@ class Tracking:
         began = int(run.info.start_time)
         points = [Metric(name, float(value), began, step) for name, curve in series.items() for step, value in curve]
         params = [Param(name, str(value)[:PARAM_CHARACTERS]) for name, value in _flat(manifest["config"]) if name]
-        self.client.log_batch(run_id, params=params[:BATCH_PARAMS])
+        for start in range(0, len(params), BATCH_PARAMS):
+            self.client.log_batch(run_id, params=params[start : start + BATCH_PARAMS])
         for start in range(0, len(points), BATCH_METRICS):
             self.client.log_batch(run_id, metrics=points[start : start + BATCH_METRICS])
         datasets = []
@@ -230,6 +231,30 @@ class Tracking:
         with (self.home / "mlflow.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def seconds_by_fingerprint(database: Path) -> dict[str, float]:
+    """How long each artifact took, from MLflow's SQLite store; empty where there is none.
+
+    Raises:
+        InputError: if the file is no MLflow store.
+    """
+    if not database.exists():
+        return {}
+    try:
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as db:
+            rows = db.execute(
+                "select t.value, max(m.value) from metrics m"
+                " join tags t on t.run_uuid = m.run_uuid join runs r on r.run_uuid = m.run_uuid"
+                " where m.key = 'seconds' and t.key = ? and r.status = 'FINISHED' and r.lifecycle_stage = 'active'"
+                " group by t.value",
+                (FINGERPRINT_TAG,),
+            )
+            return dict(rows.fetchall())
+    except sqlite3.Error as error:
+        raise InputError(
+            f"{database} cannot be read as MLflow's store ({error}); delete it and `tidemill run` writes it again"
+        ) from error
 
 
 def _aliases(state: State) -> dict[str, int]:

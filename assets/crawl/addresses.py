@@ -9,9 +9,9 @@ from twisted.python.components import proxyForInterface
 from zope.interface import implementer
 
 NAT64 = ip_network("64:ff9b::/96")
-# Global by the registries, and not public: 6to4 leads to IPv4 addresses that others choose, and Azure's
-# metadata and platform service (its "WireServer") answers at the other.
-REFUSED = (ip_network("2002::/16"), ip_network("168.63.129.16/32"))
+# Global by the registries, and not public: 6to4 leads to IPv4 addresses that others choose, fec0 is the
+# site-local range of old (RFC 3879), and Azure's platform service (its "WireServer") answers at the last.
+REFUSED = (ip_network("2002::/16"), ip_network("fec0::/10"), ip_network("168.63.129.16/32"))
 
 
 class AddressPolicy:

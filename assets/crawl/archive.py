@@ -1,5 +1,6 @@
 """WARC 1.1 files, appended record by record, so that a kill costs at most the record being written."""
 
+import gzip
 import os
 import uuid
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from resources.build import Build
 from resources.errors import BuildError
 
 PROFILE = "http://netpreserve.org/warc/1.1/revisit"
+GZIP_LEVEL = 6  # warcio takes 9: a percent smaller, at several times the cost
 # Transfer headers that no longer hold for the stored body keep their value under Common Crawl's names.
 RENAMED = {"content-encoding": "X-Crawler-Content-Encoding", "transfer-encoding": "X-Crawler-Transfer-Encoding"}
 
@@ -112,7 +114,8 @@ class Archive:
                 about = f"software: {self.config.user_agent}\r\nformat: WARC File Format 1.1\r\n"
                 fields = {"WARC-Filename": self._part.name, "Content-Type": "application/warc-fields"}
                 self._append("warcinfo", "", fields, about.encode())
-        writer = WARCWriter(self._file, gzip=True, warc_version="WARC/1.1")
+        plain = BytesIO()
+        writer = WARCWriter(plain, gzip=False, warc_version="WARC/1.1")
         identity = uuid.uuid5(uuid.NAMESPACE_URL, f"{self.snapshot} {url or self._part.name}")
         date = self.date or writer.curr_warc_date()
         fields = {"WARC-Record-ID": f"<urn:uuid:{identity}>", "WARC-Date": date, **warc}
@@ -121,6 +124,7 @@ class Archive:
         )
         offset = self._file.tell()
         writer.write_record(record)
+        self._file.write(gzip.compress(plain.getvalue(), GZIP_LEVEL, mtime=0))
         self._file.flush()
         return f"warc/{self._part.name}", offset, self._file.tell() - offset
 

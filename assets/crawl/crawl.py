@@ -57,13 +57,9 @@ def _crawl_site(build: Build, config: CrawlConfig, previous: Path | None) -> Out
     ledger = Ledger(build.scratch / LEDGER, config.shards)
     try:
         _crawl_in_child(build, config, previous, ledger)
-        if ledger.last_record() is None:  # no snapshot: it would be what was seen for ever
-            reasons = ledger.db.execute("SELECT reason, count(*) FROM pages GROUP BY reason ORDER BY reason")
-            named = ", ".join(f"{reason} {count}" for reason, count in reasons) or "no URL"
-            ledger.close()
-            ledger.path.unlink()
-            raise BuildError(f"the crawl kept no page ({named}); see that the source can be reached, then run again")
-        return write_index(build, ledger)
+        if reasons := ledger.discard_empty():  # no snapshot: it would be what was seen for ever
+            raise BuildError(f"the crawl kept no page ({reasons}); see that the source can be reached, then run again")
+        return write_index(build, config.limits, ledger)
     finally:
         ledger.close()
 

@@ -40,16 +40,15 @@ def import_records(build: Build, config: CrawlConfig, source: WarcSource | RowSo
         for name, file in files.items():
             importer.read(name, file)
         importer.archive.close()
-        outcome = write_index(build, ledger, {"files": len(files)})
+        entered, _ = ledger.counts()
+        if reasons := ledger.discard_empty():
+            raise InputError(
+                f"crawl.source.paths: none of the {entered} records can be used ({reasons}); "
+                "are the files of this kind, and are `columns` their names?"
+            )
+        return write_index(build, config.limits, ledger, {"files": len(files)})
     finally:
         ledger.close()
-    if not outcome.stats["kept"]:
-        reasons = ", ".join(f"{reason} {count}" for reason, count in outcome.stats["dropped"].items())
-        raise InputError(
-            f"crawl.source.paths: none of the {outcome.stats['entered']} records can be used ({reasons or 'none'});"
-            " are the files of this kind, and are `columns` their names?"
-        )
-    return outcome
 
 
 class _Importer:
@@ -135,7 +134,7 @@ def source_files(source: WarcSource | RowSource) -> dict[str, OpenFile]:
         files = [match for match in (fs.glob(plain) if has_magic(plain) else [plain]) if fs.isfile(match)]
         if not files:
             raise InputError(f"crawl.source.paths: {path} matches no file")
-        found |= {file: OpenFile(fs, file, compression=compression) for file in files}
+        found |= {fs.unstrip_protocol(file): OpenFile(fs, file, compression=compression) for file in files}
     folder = posixpath.commonpath([posixpath.dirname(path) for path in found]) if found else ""
     named = {posixpath.relpath(path, folder or "."): file for path, file in found.items()}
     return dict(sorted({**named, **listed}.items()))

@@ -1,5 +1,7 @@
 """The index of a crawl: captures, drops and links in shards, written when it ends, and looked up by the next one."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -8,14 +10,15 @@ from typing import Annotated, Any, NamedTuple
 import pyarrow as pa
 
 from assets.captures import Capture, capture_shards, open_record, read_captures
+from assets.crawl.config import Limits
 from assets.crawl.ledger import COLUMNS, Ledger
 from assets.crawl.urls import host_of
 from assets.documents import Dropped, Funnel, document_id, read_rows, rows_file
-from resources.artifact import content_digest
+from resources.artifact import FINGERPRINT_BYTES
 from resources.build import Build, Outcome
 
 CAPTURED = f"SELECT {COLUMNS} FROM kept JOIN (SELECT url, shard FROM pages) USING (url) WHERE shard = ? ORDER BY url"
-DROPPED = "SELECT url, reason FROM pages WHERE state = 3 AND shard = ? ORDER BY url"
+DROPPED = "SELECT url, reason, depth, hops FROM pages WHERE state = 3 AND shard = ? ORDER BY url"
 LINKED = "SELECT url, targets FROM pages WHERE targets IS NOT NULL AND shard = ? ORDER BY url"
 
 
@@ -27,7 +30,7 @@ class Links:
     targets: Annotated[list[str], pa.list_(pa.string())]
 
 
-def write_index(build: Build, ledger: Ledger, stats: Mapping[str, int] | None = None) -> Outcome:
+def write_index(build: Build, limits: Limits, ledger: Ledger, stats: Mapping[str, int] | None = None) -> Outcome:
     """Write `captures/`, `dropped/` and `links/` from a ledger with no page left, and say what the crawl holds.
 
     The digest is over (URL, status, kind and payload) of the kept and (URL, reason) of the dropped,
@@ -39,8 +42,8 @@ def write_index(build: Build, ledger: Ledger, stats: Mapping[str, int] | None = 
         if build.has(f"captures/{shard:05}.parquet"):
             continue
         with rows_file(build, "dropped", shard, Dropped) as drop:
-            for url, reason in execute(DROPPED, (shard,)):
-                drop(Dropped(document_id(url, snapshot), url, reason))
+            for url, reason, depth, hops in execute(DROPPED, (shard,)):
+                drop(Dropped(document_id(url, snapshot), url, reason, _figure(reason, url, depth, hops, limits)))
         with rows_file(build, "links", shard, Links) as link:
             for url, targets in execute(LINKED, (shard,)):
                 link(Links(url, targets.split("\n")))
@@ -48,6 +51,23 @@ def write_index(build: Build, ledger: Ledger, stats: Mapping[str, int] | None = 
             for row in execute(CAPTURED, (shard,)):
                 keep(Capture(*row))
     return Outcome({**_counts(ledger), **(stats or {})}, digest=_digest(ledger))
+
+
+def _figure(reason: str, url: str, depth: int, hops: int, limits: Limits) -> float | None:
+    """The status, depth, length or limit that decided a drop; None where a rule, an opt-out or a defect did."""
+    if reason.startswith("http_"):
+        return float(reason.removeprefix("http_"))
+    figures = {
+        "depth": depth,
+        "too_many_redirects": hops,
+        "url_length": len(url),
+        "too_large": limits.size_bytes,
+        "timeout": limits.timeout_s,
+        "crawl_delay": limits.crawl_delay_s,
+        "retry_after": limits.patience_s,
+        "host_unavailable": limits.failures_per_host,
+    }
+    return figures.get(reason)
 
 
 def _name_redirect_loops(ledger: Ledger) -> None:
@@ -87,9 +107,17 @@ def _counts(ledger: Ledger) -> dict[str, Any]:
 
 
 def _digest(ledger: Ledger) -> str:
-    kept = "SELECT url, status || ' ' || kind || ' ' || payload_sha256 FROM kept"
-    dropped = "SELECT url, reason FROM pages WHERE state = 3"
-    return content_digest([*ledger.db.execute(kept), *ledger.db.execute(dropped)])
+    """The `content_digest` of all that the ledger ends with, without holding it."""
+    leaves = ledger.db.execute(
+        "SELECT url, status || ' ' || kind || ' ' || payload_sha256 FROM kept "
+        "UNION ALL SELECT url, reason FROM pages WHERE state = 3 ORDER BY 1, 2"
+    )
+    hashed, before = hashlib.blake2b(digest_size=FINGERPRINT_BYTES), "["
+    for leaf in leaves:
+        hashed.update(f"{before}{json.dumps(leaf, separators=(',', ':'), ensure_ascii=False)}".encode())
+        before = ","
+    hashed.update(b"]")
+    return hashed.hexdigest()
 
 
 class Earlier(NamedTuple):

@@ -35,6 +35,11 @@ CREATE TABLE IF NOT EXISTS pages (
 CREATE INDEX IF NOT EXISTS due ON pages (state, depth, origin);
 CREATE TABLE IF NOT EXISTS kept ({COLUMNS}, size_bytes, PRIMARY KEY (url)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS files (name TEXT PRIMARY KEY, records INTEGER, is_done INTEGER);
+CREATE TABLE IF NOT EXISTS tally (finished INTEGER, known INTEGER);
+INSERT INTO tally SELECT 0, 0 WHERE NOT EXISTS (SELECT 1 FROM tally);
+CREATE TRIGGER IF NOT EXISTS found AFTER INSERT ON pages BEGIN UPDATE tally SET known = known + 1; END;
+CREATE TRIGGER IF NOT EXISTS ended AFTER UPDATE OF state ON pages WHEN NEW.state >= 2
+    BEGIN UPDATE tally SET finished = finished + 1; END;
 """
 
 
@@ -136,9 +141,17 @@ class Ledger:
 
     def counts(self) -> tuple[int, int]:
         """How many URLs are finished, and how many are known."""
-        query = "SELECT coalesce(sum(state >= ?), 0), count(*) FROM pages"
-        finished, known = self.db.execute(query, (State.CAPTURED,)).fetchone()
+        finished, known = self.db.execute("SELECT finished, known FROM tally").fetchone()
         return finished, known
+
+    def discard_empty(self) -> str | None:
+        """Delete the ledger of a crawl that kept nothing, so that the next attempt starts anew, and say why it did."""
+        if self.last_record() is not None:
+            return None
+        reasons = self.db.execute("SELECT reason, count(*) FROM pages GROUP BY reason ORDER BY reason").fetchall()
+        self.close()
+        self.path.unlink()
+        return ", ".join(f"{reason} {count}" for reason, count in reasons) or "nothing was found"
 
     def last_record(self) -> tuple[str, int] | None:
         """The last WARC file that holds records, and the byte where the last of them ends."""

@@ -1,14 +1,28 @@
 """Where a snapshot's pages come from: the loopback web, sites, WARC files, or rows of Parquet and JSONL."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from assets.config import Config
 from assets.crawl.urls import Scope, canonical_url, host_of
 from assets.crawl.web.config import WebConfig
+
+
+def _without_credentials(place: str) -> str:
+    """The place itself; the spec is written to manifests and trackers, so a URL in it must hold no secret."""
+    if re.search(r"://[^/?#]*@", place):
+        raise ValueError(
+            "a URL in the spec must hold no user or password, since it is written to manifests; set them in the "
+            "environment, where fsspec reads them (FSSPEC_S3_KEY and FSSPEC_S3_SECRET, FSSPEC_HTTPS_CLIENT_KWARGS, …)"
+        )
+    return place
+
+
+Place = Annotated[str, AfterValidator(_without_credentials)]
 
 
 class LoopbackSource(Config):
@@ -30,7 +44,7 @@ class SiteSource(Config):
     kind: Literal["site"] = "site"
     """The word that chooses this source."""
 
-    seeds: tuple[str, ...] = Field(min_length=1)
+    seeds: tuple[Place, ...] = Field(min_length=1)
     """URLs that the crawl starts from, at depth 0; the sitemaps of their hosts are found through robots.txt."""
 
     domains: tuple[str, ...] = ()
@@ -58,10 +72,10 @@ class WarcSource(Config):
     kind: Literal["warc"] = "warc"
     """The word that chooses this source."""
 
-    paths: tuple[str, ...] = Field(min_length=1)
+    paths: tuple[Place, ...] = Field(min_length=1)
     """Files or globs, wherever fsspec opens them (local, s3://, gs://, https://), or lists (`.paths`, `.paths.gz`)."""
 
-    prefix: str = "https://data.commoncrawl.org/"
+    prefix: Place = "https://data.commoncrawl.org/"
     """Folder or URL that stands before the entries of a list."""
 
 
@@ -108,7 +122,7 @@ class RowSource(Config):
     kind: Literal["parquet", "jsonl"]
     """The word that chooses this source."""
 
-    paths: tuple[str, ...] = Field(min_length=1)
+    paths: tuple[Place, ...] = Field(min_length=1)
     """Files or globs, wherever fsspec opens them (local, s3://, gs://, https://); JSONL is unpacked by its ending."""
 
     columns: Columns = Columns(text="text")

@@ -6,15 +6,15 @@ time limits); what is fetched, when, and what follows from it is decided in `rou
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sized
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from scrapy import Request, Spider, signals
 from scrapy.crawler import Crawler, CrawlerProcess
 from scrapy.exceptions import (
     CannotResolveHostError,
-    DownloadCancelledError,
     DownloadConnectionRefusedError,
     DownloadFailedError,
     DownloadTimeoutError,
@@ -81,15 +81,14 @@ class Transport:
     async def fetch(self, url: str, size_bytes: int, headers: Mapping[str, str], accept: Collection[str]) -> Answer:
         """Get `url`; nothing is followed, no cookie, no referrer is sent.
 
-        Only a 200 with a media type in `accept` is read on after its headers, and fails as
-        "too_large" if its body is. Where `accept` is empty any type is taken, and a body of more
-        than `size_bytes` ends there.
+        Only a media type in `accept` is read on after its headers, any where that is empty; a body of
+        more than `size_bytes` ends there. A 200 with one fails as "too_large", if `accept` is given.
         """
         sent = {"User-Agent": self.config.user_agent_header, "Accept": "*/*", "Accept-Encoding": "gzip"}
         meta = {
             "accept": frozenset(accept),
             "left": size_bytes,
-            "download_maxsize": size_bytes if accept else 0,
+            "download_maxsize": 0,  # Scrapy's own limit ends in an error that does not tell the status
             "download_timeout": self.config.limits.timeout_s,
         }
         request = Request(url, headers={**sent, **headers}, meta=meta, dont_filter=True)
@@ -100,8 +99,6 @@ class Transport:
             return Answer(failure="private_address" if host_of(url) in self.resolver.refused else "dns")
         except DownloadTimeoutError:
             return Answer(failure="timeout")
-        except DownloadCancelledError:
-            return Answer(failure="too_large")
         except ResponseDataLossError:
             return Answer(failure="truncated")
         except BROKEN:
@@ -110,18 +107,23 @@ class Transport:
             if not str(error).startswith("invalid hostname"):  # Twisted's word for a name that DNS cannot hold
                 raise
             return Answer(failure="dns")
+        if accept and response.status == HTTPStatus.OK and request.meta["left"] < 0:
+            return Answer(failure="too_large")
         pairs = [(name, value) for name, values in response.headers.items() for value in values]
         decoded = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in pairs)
         return Answer(response.status, tuple(decoded), response.body)
 
-    def _check_headers(self, headers: Any, request: Request) -> None:
-        kind = media_type((headers.get("Content-Type") or b"").decode("latin-1"))
-        if request.meta["accept"] and kind not in request.meta["accept"]:
+    def _check_headers(self, headers: Any, body_length: Any, request: Request) -> None:
+        if not body_length or not request.meta["accept"]:
+            return
+        if media_type((headers.get("Content-Type") or b"").decode("latin-1")) not in request.meta["accept"]:
             raise StopDownload(fail=False)
+        if isinstance(body_length, int) and body_length > request.meta["left"]:  # a word where it is not known
+            self._check_bytes(range(body_length), request)
 
-    def _check_bytes(self, data: bytes, request: Request) -> None:
+    def _check_bytes(self, data: Sized, request: Request) -> None:
         request.meta["left"] -= len(data)
-        if request.meta["left"] <= 0 and not request.meta["accept"]:
+        if request.meta["left"] < 0:
             raise StopDownload(fail=False)
 
 

@@ -26,11 +26,13 @@ class Visits:
 
     def in_scope(self, links: Iterable[str], base: str) -> Iterator[str]:
         """What links lead to; those to sites elsewhere are not considered."""
-        folder = urljoin(base, ".")
+        top, folder = urljoin(base, "/"), urljoin(base, ".")
         for link in links:
-            # The folder decides what most links mean, so that the pages in it share one look-up.
-            is_path = link[:1].isalnum() or link.startswith(("/", "."))
-            url = self._known(link, folder if is_path else base)
+            # The host or the folder decides what most links mean, so that the pages in it share one look-up.
+            if link.startswith(("/", "http://", "https://")):
+                url = self._known(link, top)
+            else:
+                url = self._known(link, folder if link[:1].isalnum() or link.startswith(".") else base)
             if url is not None:
                 yield url
 

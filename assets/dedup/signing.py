@@ -57,13 +57,16 @@ def sign_shard(build: Build, config: DedupConfig, shards: Sequence[Path], shard:
 
 
 def read_signed(build: Build, config: DedupConfig, shards: Sequence[Path]) -> Signed:
-    """What was signed, with the rank that each document's length and URL give it.
+    """What was signed, its signatures mapped from scratch, with the rank that each document's length and URL give it.
 
     Raises:
         InputError: if the documents are of more than one snapshot.
     """
-    parts = (np.load(_signed_file(build, shard), allow_pickle=False) for shard in range(len(shards)))
-    rows = np.concatenate([_empty(config, 0), *parts])
+    parts = [np.load(_signed_file(build, shard), mmap_mode="r", allow_pickle=False) for shard in range(len(shards))]
+    shape = (sum(map(len, parts)),)
+    build.scratch.mkdir(parents=True, exist_ok=True)
+    rows = np.lib.format.open_memmap(build.scratch / "signed.npy", "w+", _empty(config, 0).dtype, shape)
+    np.concatenate([_empty(config, 0), *parts], out=rows)
     batches = [batch for path in shards for batch in read_batches(path, ["url", "snapshot"])]
     table = pa.Table.from_batches(batches, pa.schema([("url", pa.string()), ("snapshot", pa.string())]))
     snapshots = sorted(pc.unique(table["snapshot"]).to_pylist())

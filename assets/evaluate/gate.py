@@ -26,7 +26,7 @@ from assets.evaluate.scores import Scores
 from resources.artifact import Artifact
 from resources.build import Build, Outcome
 from resources.errors import LakeError
-from resources.journal import Journal
+from resources.journal import Decided, Journal
 from resources.lake import Lake
 
 Decision = Literal["promote", "keep", "not_enough_evidence"]
@@ -181,8 +181,10 @@ def settle(artifact: Artifact, lake: Lake, journal: Journal) -> None:
     """Enter a verdict in the journal: the candidate promoted, or kept as a challenger; once, however often asked.
 
     Raises:
-        LakeError: if the candidate's checkpoint is not in the lake.
+        LakeError: if the candidate's checkpoint is not in the lake, and the verdict is not entered yet.
     """
+    if journal.read().verdict(artifact.fingerprint) is not None:
+        return
     verdict = Verdict.read(lake.local(artifact).path)
     candidate = lake.get(verdict.candidate.fingerprint)
     if candidate is None:
@@ -190,7 +192,9 @@ def settle(artifact: Artifact, lake: Lake, journal: Journal) -> None:
             f"the verdict {artifact.fingerprint} is about {verdict.candidate.stage} {verdict.candidate.fingerprint}, "
             "which is not in the lake; run the snapshot that made it again"
         )
-    journal.decide("promoted" if verdict.decision == "promote" else "kept", candidate, artifact, verdict.reason)
+    kind: Decided = "promoted" if verdict.decision == "promote" else "kept"
+    against = verdict.champion.fingerprint if verdict.champion else ""
+    journal.decide(kind, candidate, artifact, verdict.reason, against=against)
 
 
 def _decide(

@@ -22,9 +22,10 @@ def extract(build: Build, config: ExtractConfig, crawl: Path) -> Outcome:
     """Fill the build with the documents of a crawl's captures, in the crawl's shards.
 
     Every page is parsed in a process of its own that a hostile one can only kill, within limits
-    of size, depth, processor time and memory. Reasons for dropping: `unchanged` (a revisit: an
-    earlier snapshot has it), `http_404` and the like, `not_html`, `undecodable`, `empty`, `too_large`,
-    `too_deep`, `timeout`, `extractor_failed`, `language`. Stats say what the kept documents are like.
+    of size, depth, processor time and memory. Reasons for dropping, with the figure that decided:
+    `empty`, `too_large`, `too_deep`, `timeout`, `language`; and without one, since none did: `unchanged`
+    (a revisit: an earlier snapshot has it), `not_html`, `undecodable`, `extractor_failed`. Stats say
+    what the kept documents are like.
     """
     shards = capture_shards(crawl)
     entered = count_documents(crawl, "captures")
@@ -56,8 +57,6 @@ def _judge_shard(config: ExtractConfig, crawl: Path, shard: int) -> Iterator[Doc
 def _judge(capture: Capture, crawl: Path, config: ExtractConfig) -> Document | Refused:
     if capture.kind == "revisit":
         return Refused("unchanged")
-    if capture.kind == "response" and not 200 <= capture.status < 300:
-        return Refused(f"http_{capture.status}", float(capture.status))
     try:
         payload = read_payload(crawl, capture)
         page = _sandbox(config)(read_page, payload, capture.content_type, capture.url, config)

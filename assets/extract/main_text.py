@@ -10,7 +10,8 @@ from resiliparse.parse.html import HTMLTree
 MIN_SHARE_OF_BODY = 0.4
 _FURNITURE = ["nav", "footer", "aside", "header", "form", "button"]
 _HEADING = re.compile(r"<h([1-6])(?:\s[^<>]*)?>", re.IGNORECASE)
-_PREFORMATTED = re.compile(r"(<pre(?:\s[^<>]*)?>)(.*?)(</pre\s*>)", re.IGNORECASE | re.DOTALL)
+# Possessive, and ended by the next <pre>, so that a page of unclosed ones is read once.
+_PREFORMATTED = re.compile(r"(<pre(?:\s[^<>]*)?>)([^<]*+(?:<(?!/?pre[\s>])[^<]*+)*+)(</pre\s*>)", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")
 _LIST_ITEM = re.compile(r"^ {2}( *)(• |\d+\. )", re.MULTILINE)
 _FENCED = re.compile(r"^```\n(.*?)^```$", re.MULTILINE | re.DOTALL)

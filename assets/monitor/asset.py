@@ -1,8 +1,10 @@
 """Monitoring as stages: a reference at each snapshot; at each closed window what was asked, and whether it drifted."""
 
 from pathlib import Path
+from typing import Any
 
 from assets.accounting import accounting_closes
+from assets.config import Config
 from assets.exhibits import Exhibits
 from assets.monitor.config import MonitorConfig
 from assets.stage import Finding, Given, Inputs, Stage, Take
@@ -15,6 +17,11 @@ from resources.lake import Lake
 REFERENCE_VERSION = 1
 WINDOW_VERSION = 1
 DRIFT_VERSION = 1
+
+
+def _key(config: Config) -> dict[str, Any]:
+    """What of the spec decides a reference or a report: all but what is logged, and how it is cut into windows."""
+    return config.model_dump(mode="json", exclude={"store_prompts", "store_completions", "window_requests"})
 
 
 def reference(config: MonitorConfig, candidate: str) -> Stage:
@@ -32,6 +39,7 @@ def reference(config: MonitorConfig, candidate: str) -> Stage:
         description="Questions about held-out documents, with the candidate's loss: what requests are without drift.",
         version=REFERENCE_VERSION,
         config=config,
+        config_key=_key,
         inputs={"quality_filtered": Take.UP_TO, candidate: Take.SAME},
         run=run,
         kinds=("parquet",),
@@ -79,6 +87,7 @@ def drift_report(config: MonitorConfig) -> Stage:
         description="Whether a window's requests differ from the reference, in what, with examples.",
         version=DRIFT_VERSION,
         config=config,
+        config_key=_key,
         inputs={"request_log": Take.SAME},
         look_up=_who_answered,
         run=run,

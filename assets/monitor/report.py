@@ -55,10 +55,10 @@ _FORMAT = TypeAdapter(DriftReport)
 
 
 def report_drift(build: Build, config: MonitorConfig, window: Path, reference: Path, champion: Path) -> Outcome:
-    """Compare a window's artifact with the reference of the champion, and write `report.json`.
+    """Compare a window's artifact with the reference of its champion, and write `report.json`.
 
-    Every loss is the present champion's, whichever version answered then. The report follows from
-    what was asked, not from the order in which requests ended.
+    The champion is the model that answered most of the window; every loss is that model's, whoever answered
+    the request. The report follows from what was asked, not from the order in which requests ended.
 
     Raises:
         BuildError: if the window holds no text.

@@ -109,15 +109,19 @@ class FileRequestLog:
     def _catch_up(self) -> None:
         """Take in what other writers did, or what a writer before this one left."""
         newest = next(reversed(segments(self._folder)), None)
-        if newest is None or (newest == self._segment and newest.stat().st_size == self._size):
+        if newest is None:
             return
-        data = newest.read_bytes()
-        self._segment, self._size = newest, len(data)
-        requests, unreadable = read_lines(data)
-        first = int(newest.stem.rpartition("-")[2])
-        self._count, self._last = len(requests), max([first - 1, *(request.number for request in requests)])
+        if newest != self._segment:
+            first = int(newest.stem.rpartition("-")[2])
+            self._segment, self._size, self._count, self._last = newest, 0, 0, first - 1
+        with newest.open("rb") as file:
+            file.seek(self._size)
+            data = file.read()
+        requests, _ = read_lines(data)
+        self._size, self._count = self._size + len(data), self._count + len(requests)
+        self._last = max([self._last, *(request.number for request in requests)])
         if data and not data.endswith(b"\n"):
-            log.warning("%s line %d is torn: it was cut short and is left out", newest, unreadable[-1].line)
+            log.warning("the last line of %s is torn: it was cut short and is left out", newest)
             self._append(b"\n")
 
     def _begin_segment(self) -> None:

@@ -4,13 +4,12 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from assets.config import Config
-from assets.training import Launch
+from assets.training import LaunchConfig
 from llm_core.model.config import ModelConfig
 from llm_core.train.config import TrainConfig
 
 
-class PretrainConfig(Config):
+class PretrainConfig(LaunchConfig):
     """The model's shape, the recipe, and how training goes on at later snapshots."""
 
     model: ModelConfig = ModelConfig()
@@ -25,15 +24,9 @@ class PretrainConfig(Config):
     """Share of the rows at later snapshots that come from earlier ones, so that what was learnt is kept."""
     skip_documents: tuple[str, ...] = ()
     """Ids of documents whose tokens are masked wherever they occur: no loss, no attention to them."""
-    launch: Launch = "process"
-    """Whether training is a process of its own (`accelerate launch`), or runs inside the stage."""
-    processes: int = Field(1, ge=1)
-    """Processes that train together."""
 
     @model_validator(mode="after")
-    def _is_possible(self) -> Self:
-        if self.launch == "in_process" and self.processes > 1:
-            raise ValueError("launch: in_process has one process; use launch: process for several")
+    def _rows_fit_the_model(self) -> Self:
         if self.train.length > self.model.max_positions:
             raise ValueError(f"train.length {self.train.length} is past model.max_positions {self.model.max_positions}")
         return self

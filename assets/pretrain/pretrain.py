@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from assets.pretrain.config import PretrainConfig
-from assets.training import run_training, validation_shards
+from assets.training import run_training, validation_shards, weights_by_size
 from llm_core.feed.shards import Shards
 from llm_core.train.config import DataSource, RunConfig, TrainConfig
 from resources.build import Build, Outcome
@@ -35,11 +35,12 @@ def pretrain(
     Raises:
         BuildError: if there are fewer tokens than one row takes.
     """
-    folders = [folder / "train" for folder in (*earlier, new)]
+    shards = [*earlier, new]
+    folders = [folder / "train" for folder in shards]
     model = replace(config.model, vocab_size=Shards(folders[-1]).vocab_size)
     run = RunConfig(
         data=_sources(config, folders, is_continued=champion is not None),
-        validation=validation_shards(new / "held_out", config.train),
+        validation=validation_shards([folder / "held_out" for folder in shards], config.train),
         output=str(build.scratch / "output"),
         scratch=str(build.scratch),
         model=None if champion else model,
@@ -48,18 +49,17 @@ def pretrain(
         skip_documents=config.skip_documents,
         processes=config.processes,
     )
-    return run_training(build, run, tokenizer=tokenizer, launch=config.launch)
+    return run_training(build, run, tokenizer=tokenizer, config=config)
 
 
 def _sources(config: PretrainConfig, folders: Sequence[Path], *, is_continued: bool) -> tuple[DataSource, ...]:
     """Every folder that holds at least one row, weighted: by size from scratch, by replay when continuing."""
     new = folders[-1]
-    sizes = {folder: Shards(folder).tokens for folder in folders}
-    weights = {folder: float(tokens) for folder, tokens in sizes.items() if tokens > config.train.length}
+    weights = weights_by_size(folders, config.train.length)
     if not weights:
         raise BuildError(
-            f"{new}: {sizes[new]} tokens are fewer than one row of {config.train.length + 1}; crawl more, drop less "
-            "(see `tidemill report`), or lower pretrain.train.length"
+            f"{new}: {Shards(new).tokens} tokens are fewer than one row of {config.train.length + 1}; crawl more, drop "
+            "less (see `tidemill report`), or lower pretrain.train.length"
         )
     old = sum(tokens for folder, tokens in weights.items() if folder != new)
     if is_continued and old and new in weights:

@@ -5,8 +5,8 @@ from assets.quality.config import QualityConfig
 from assets.stage import Inputs, Stage, Take
 from resources.build import Build, Outcome
 
-MODEL_VERSION = 1
-FILTER_VERSION = 1
+MODEL_VERSION = 2
+FILTER_VERSION = 2
 
 
 def quality_model(config: QualityConfig) -> Stage:

@@ -2,8 +2,9 @@
 
 import re
 
-# Kana, Han, Hangul, Thai, Lao, Khmer, Myanmar: written without spaces, or nearly; each character counts as a word.
-UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\u0e00-\u0eff\u1780-\u17ff\u1000-\u109f"
+from assets.shingles import UNSPACED
+
+# A character of a script that is written without spaces counts as a word.
 SPACED_WORD = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
 PLAIN_WORD = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+")
 SYMBOL_OR_WORD = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+|[^\w\s]|_")

@@ -1,7 +1,9 @@
 """Tokens as stages of the lineage: the tokenizer, and the shards that training reads."""
 
+from assets.accounting import accounting_closes
+from assets.config import Config
 from assets.stage import Inputs, Stage, Take
-from assets.tokens.config import TokenizerConfig, TokensConfig
+from assets.tokens.config import TokenizerConfig
 from resources.build import Build, Outcome
 
 TOKENIZER_VERSION = 1
@@ -30,22 +32,23 @@ def tokenizer(config: TokenizerConfig) -> Stage:
     )
 
 
-def token_shards(config: TokensConfig) -> Stage:
+def token_shards() -> Stage:
     """The snapshot's documents as token ids, with the span of each document."""
 
     def run(build: Build, inputs: Inputs) -> Outcome:
         from assets.tokens.shards import write_shards
 
-        return write_shards(build, config, inputs.one("quality_filtered").path, inputs.one("tokenizer").path)
+        return write_shards(build, inputs.one("quality_filtered").path, inputs.one("tokenizer").path)
 
     return Stage(
         name="token_shards",
         group="tokens",
         description="The snapshot's documents as flat files of token ids, with the span of each document.",
         version=SHARDS_VERSION,
-        config=config,
+        config=Config(),
         inputs={"quality_filtered": Take.SAME, "tokenizer": Take.SAME},
         run=run,
         engines=("tokenizers",),
         kinds=("numpy",),
+        checks=accounting_closes("quality_filtered"),
     )

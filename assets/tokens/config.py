@@ -12,7 +12,3 @@ class TokenizerConfig(Config):
     """Token ids in all: 6 special tokens, 256 bytes, and as many merges as are left."""
     sample_mb: float = Field(32.0, gt=0)
     """Megabytes of training text that the merges are learned from; documents are left out evenly above that."""
-
-
-class TokensConfig(Config):
-    """The shards of token ids; they follow from documents and tokenizer alone."""

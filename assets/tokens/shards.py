@@ -10,7 +10,6 @@ from pathlib import Path
 from assets.documents import Document, count_documents, read_documents, shard_names
 from assets.split import host_of
 from assets.token_files import SPLITS, put_index, put_shard, recall, remember
-from assets.tokens.config import TokensConfig
 from assets.vocabulary import BOS, EOS, SPECIAL_TOKENS, Vocabulary
 from llm_core.feed.shards import ShardEntry, TokenDocument
 from resources.build import Build, Outcome
@@ -24,7 +23,7 @@ Hosts = dict[str, Counter[str]]
 """Counts of "documents", "tokens" and "bytes" by host."""
 
 
-def write_shards(build: Build, config: TokensConfig, corpus: Path, tokenizer: Path) -> Outcome:
+def write_shards(build: Build, corpus: Path, tokenizer: Path) -> Outcome:
     """Fill the build with `train/` and `held_out/`, folders of token shards (`llm_core.feed.shards`).
 
     Each document is `<|bos|>`, its text, `<|eos|>`; a text that spells a special token stays text.

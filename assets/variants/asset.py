@@ -1,5 +1,6 @@
 """The variants as stages of the lineage: chat pairs, two fine-tunings, one quantized model."""
 
+from assets.accounting import accounting_closes
 from assets.exhibits import training_exhibits
 from assets.stage import Inputs, Stage, Take
 from assets.variants.chat_config import ChatConfig
@@ -31,6 +32,7 @@ def chat_pairs(config: ChatConfig) -> Stage:
         run=run,
         engines=("tokenizers",),
         kinds=("jsonl", "numpy"),
+        checks=accounting_closes("quality_filtered"),
     )
 
 
@@ -40,15 +42,16 @@ def finetuned(config: FinetuneConfig) -> Stage:
     def run(build: Build, inputs: Inputs) -> Outcome:
         from assets.variants.finetune import finetune
 
-        return finetune(build, config, parent=inputs.one(PARENT).path, pairs=inputs.one("chat_pairs").path)
+        pairs = [artifact.path for artifact in inputs.all("chat_pairs")]
+        return finetune(build, config, parent=inputs.one(PARENT).path, pairs=pairs)
 
     return Stage(
         name="finetuned",
         group="variants",
-        description="The pretrained checkpoint, fine-tuned on chat pairs made from the snapshot's documents.",
+        description="The pretrained checkpoint, fine-tuned on the chat pairs of all snapshots so far.",
         version=FINETUNE_VERSION,
         config=config,
-        inputs={PARENT: Take.SAME, "chat_pairs": Take.SAME},
+        inputs={PARENT: Take.SAME, "chat_pairs": Take.UP_TO},
         run=run,
         kinds=("pytorch", "safetensors"),
         registers=True,
@@ -62,7 +65,8 @@ def lora_finetuned(config: LoraConfig) -> Stage:
     def run(build: Build, inputs: Inputs) -> Outcome:
         from assets.variants.finetune import finetune_adapters
 
-        return finetune_adapters(build, config, parent=inputs.one(PARENT).path, pairs=inputs.one("chat_pairs").path)
+        pairs = [artifact.path for artifact in inputs.all("chat_pairs")]
+        return finetune_adapters(build, config, parent=inputs.one(PARENT).path, pairs=pairs)
 
     return Stage(
         name="lora_finetuned",
@@ -70,7 +74,7 @@ def lora_finetuned(config: LoraConfig) -> Stage:
         description="The same fine-tuning by low-rank adapters: the adapter, and the model with it merged in.",
         version=LORA_VERSION,
         config=config,
-        inputs={PARENT: Take.SAME, "chat_pairs": Take.SAME},
+        inputs={PARENT: Take.SAME, "chat_pairs": Take.UP_TO},
         run=run,
         engines=("peft",),
         kinds=("pytorch", "peft"),

@@ -3,21 +3,17 @@
 from pydantic import Field
 
 from assets.config import Config
-from assets.training import Launch
+from assets.training import LaunchConfig
 from llm_core.adapt.config import LoRAConfig
 from llm_core.compress.scheme import Int8Scheme
 from llm_core.train.config import TrainConfig
 
 
-class FinetuneConfig(Config):
+class FinetuneConfig(LaunchConfig):
     """Supervised fine-tuning of all weights on chat pairs."""
 
     train: TrainConfig = TrainConfig(steps=120, sequences=16, learning_rate=0.004, warmup_steps=10)
     """Recipe of the fine-tuning, from the snapshot's pretrained checkpoint."""
-    launch: Launch = "process"
-    """Whether training is a process of its own, or runs inside the stage."""
-    processes: int = Field(1, ge=1)
-    """Processes that train together."""
 
 
 class LoraConfig(Config):

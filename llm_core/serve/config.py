@@ -27,7 +27,7 @@ class ServeConfig:
     """Most prompts in one request."""
     max_body_bytes: int = 1_048_576
     """Largest request body, in bytes."""
-    poll_interval_s: float = 5.0
+    poll_interval_s: float = 2.0
     """How often the source is asked for its current model version, in seconds."""
     drain_timeout_s: float = 60.0
     """How long running requests may take to finish once the server was told to stop, in seconds."""

@@ -3,10 +3,11 @@
 import math
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-LINE_EVERY_S = 2.0
+LINE_EVERY_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -69,10 +70,13 @@ class Callback:
 
 
 class ProgressLines(Callback):
-    """Metrics as lines on standard error: rate, and time left."""
+    """Metrics as lines, every few seconds, on standard error or where `tell` takes them: rate, and time left."""
 
     shown = 0.0
     rate: float | None = None
+
+    def __init__(self, tell: Callable[[str], object] = lambda line: sys.stderr.write(f"{line}\n")) -> None:
+        self.tell = tell
 
     def on_step(self, metrics: StepMetrics) -> None:
         """Show a step if the last line is old enough, or it is the last step."""
@@ -83,17 +87,17 @@ class ProgressLines(Callback):
             return
         self.shown = time.monotonic()
         left_s = left * metrics.tokens / done / self.rate
-        sys.stderr.write(
+        self.tell(
             f"step {done}/{metrics.steps}  loss {metrics.loss:.4f}  lr {metrics.learning_rate:.2e}"
-            f"  |g| {metrics.gradient_norm:.2f}  {self.rate:,.0f} tokens/s  {timedelta(seconds=round(left_s))} left\n"
+            f"  |g| {metrics.gradient_norm:.2f}  {self.rate:,.0f} tokens/s  {timedelta(seconds=round(left_s))} left"
         )
 
     def on_validation(self, metrics: ValidationMetrics) -> None:
         """Show a validation."""
         bits = f"{metrics.bits_per_token:.4f} bits/token, {metrics.targets:,} targets"
-        sys.stderr.write(f"step {metrics.step}  validation loss {metrics.loss:.4f}  ({bits})\n")
+        self.tell(f"step {metrics.step}  validation loss {metrics.loss:.4f}  ({bits})")
 
     def on_event(self, event: Event) -> None:
         """Show all events but the frequent one."""
         if event.kind != "checkpoint":
-            sys.stderr.write(f"{event.kind}: {event.message}\n")
+            self.tell(f"{event.kind}: {event.message}")

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from pipelines.cli.options import add_home, site_of
-from resources.collection import pin, plan_collection, remove_artifacts, unpin
+from resources.collection import leftovers, pin, plan_collection, remove_artifacts, remove_leftovers, unpin
 from resources.errors import LakeError
 from resources.journal import journals
 from resources.lake import Lake
@@ -13,9 +13,10 @@ from resources.lake import Lake
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_home(parser)
-    parser.add_argument(
-        "--keep-last", type=int, default=2, metavar="N", help="artifacts to keep of each stage and snapshot (default 2)"
-    )
+    last = "artifacts to keep of each stage and snapshot (default 2)"
+    parser.add_argument("--keep-last", type=int, default=2, metavar="N", help=last)
+    halves = "also what killed builds left half made, and what was set aside"
+    parser.add_argument("--leftovers", action="store_true", help=halves)
     parser.add_argument("--remove", action="store_true", help="remove them; without it, only say what would go")
     parser.add_argument("--pin", metavar="FINGERPRINT", help="keep this artifact and what it was made from")
     parser.add_argument("--unpin", metavar="FINGERPRINT", help="let a pinned artifact go")
@@ -26,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
     lake = Lake(site.lake, site.home)
     if options.pin:
         if lake.get(options.pin) is None:
-            raise LakeError(f"--pin {options.pin}: there is no such artifact; `tidemill status` lists fingerprints")
+            raise LakeError(f"--pin {options.pin}: there is no such artifact; `tidemill run --json` lists fingerprints")
         pin(lake, options.pin)
     if options.unpin:
         unpin(lake, options.unpin)
@@ -36,13 +37,17 @@ def run(options: argparse.Namespace) -> int:
         {"stage": a.stage, "partition": a.partition, "fingerprint": a.fingerprint, "size_bytes": lake.size_bytes(a)}
         for a in needless
     ]
+    left = leftovers(lake) if options.leftovers else []
     if options.remove:
         remove_artifacts(lake, needless)
+        remove_leftovers(lake, left)
     if options.json:
-        print(json.dumps({"removed" if options.remove else "would_remove": rows, "kept": len(kept)}))
+        print(json.dumps({"removed" if options.remove else "would_remove": rows, "kept": len(kept), "leftovers": left}))
         return 0
     for row in rows:
         print(f"{row['stage']} {row['partition']} {row['fingerprint']}: {row['size_bytes']:,} bytes")
+    for name in left:
+        print(name)
     size_bytes = sum(row["size_bytes"] for row in rows)
     verb = "removed" if options.remove else "would go (--remove does it)"
     print(f"{len(rows)} artifacts, {size_bytes:,} bytes {verb}; {len(kept)} stay")

@@ -7,7 +7,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     site = site_of(options)
-    machine = {**_machine(), **_speed(), "disk_free_gib": _disk_free_gib(site.home), "versions": _versions()}
+    machine = {
+        **_machine(),
+        **_speed(),
+        "disk_free_gib": _disk_free_gib(site.home),
+        "versions": {package: version(package) for package in PACKAGES},
+    }
     warnings = list(_warnings(machine))
     if options.json:
         print(json.dumps({**machine, "warnings": warnings}))
@@ -75,28 +80,15 @@ def _disk_free_gib(home: Path) -> float:
     return round(shutil.disk_usage(folder).free / 2**30, 1)
 
 
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "missing"
-    return found
-
-
 def _warnings(machine: dict[str, Any]) -> Iterator[str]:
     if machine["bf16_gflops"] < machine["fp32_gflops"]:
         yield "bf16 matrix products are slower than fp32 here: training chooses fp32 by itself"
     if machine["gpu"] == ["none"]:
-        yield "no GPU: the demo's model (3 M parameters) is the size for this machine; `--profile gpu` would take days"
+        yield "no GPU: the demo's model is the size for this machine; `--profile gpu` would take days"
     if machine["chromium"] == "none":
         yield "no Chromium: browser tests are skipped (Debian: apt install chromium)"
     if machine["disk_free_gib"] < LOW_DISK_GIB:
         free = machine["disk_free_gib"]
         yield f"only {free} GiB free: the demo takes about 3; `tidemill collect` shows what can go"
-    missing = [name for name, found in machine["versions"].items() if found == "missing"]
-    if missing:
-        yield f"not installed: {', '.join(missing)}; run `make install`"
     if sys.dont_write_bytecode:
         yield "PYTHONDONTWRITEBYTECODE is set: starts are slow unless bytecode was compiled (`make install` does it)"

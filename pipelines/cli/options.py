@@ -13,9 +13,9 @@ def add_home(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="end with one line of JSON on stdout")
 
 
-def add_profile(parser: argparse.ArgumentParser) -> None:
+def add_profile(parser: argparse.ArgumentParser, default: str = "the home's last one, then demo") -> None:
     """What the verb speaks of."""
-    parser.add_argument("--profile", help="smoke, demo, gpu, or a YAML file (default: the home's last one, then demo)")
+    parser.add_argument("--profile", help=f"smoke, demo, gpu, or a YAML file (default: {default})")
     parser.add_argument("--file", metavar="YAML", help="settings laid over the profile")
     parser.add_argument(
         "--set", metavar="PART.FIELD=VALUE", action="append", default=[], help="one setting over all others; repeatable"

@@ -16,7 +16,7 @@ def run(options: argparse.Namespace) -> int:
     site = site_of(options)
     workplace = site.workplace(spec_of(options, site).model_name)
     entry = workplace.journal.roll_back(options.reason)
-    workplace.tracking.follow(workplace.journal.read(), workplace.lake)
+    workplace.tracking.follow(workplace.journal, workplace.lake)
     champion = {"name": workplace.journal.model, "version": entry.version}
     if options.json:
         print(json.dumps({"champion": champion, "reason": entry.reason}))

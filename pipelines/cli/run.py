@@ -20,7 +20,7 @@ from resources.journal import Journal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_profile(parser)
+    add_profile(parser, DEFAULT_PROFILE)
     add_home(parser)
     parser.add_argument(
         "--select", metavar="ASSETS", help="names by comma; a + before one takes all it needs, after it all it feeds"

@@ -2,11 +2,14 @@
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pipelines.cli.options import add_home, add_profile, site_of, spec_of
+from pipelines.drift import drift_reports
 from pipelines.execute import open_instance
+from resources.artifact import Artifact
 from resources.journal import Entry
 from resources.lake import Lake
 
@@ -29,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
         "champion": _named(model, state.champion),
         "challenger": _named(model, state.challenger),
         "versions": len(state.versions),
-        "drift": _drift(workplace.lake),
+        "drift": _drift(drift_reports(workplace.lake, state)),
         "runs": _last_runs(site.home),
         "sizes": _sizes(workplace.lake),
     }
@@ -46,10 +49,9 @@ def _named(model: str, entry: Entry | None) -> dict[str, Any] | None:
     return {"name": model, "version": entry.version, "snapshot": entry.partition, "fingerprint": entry.fingerprint}
 
 
-def _drift(lake: Lake) -> dict[str, Any] | None:
+def _drift(reports: Sequence[Artifact]) -> dict[str, Any] | None:
     """The newest drift report, as its counts tell it; None before the first closed window."""
-    newest = max(lake.artifacts("drift_report"), key=lambda artifact: artifact.partition or "", default=None)
-    return {"window": newest.partition, **newest.stats} if newest else None
+    return {"window": reports[-1].partition, **reports[-1].stats} if reports else None
 
 
 def _last_runs(home: Path) -> list[dict[str, str]]:

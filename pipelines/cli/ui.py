@@ -11,12 +11,9 @@ from pipelines.services import Services
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_profile(parser)
     add_home(parser)
-    parser.add_argument(
-        "--dagster-port", type=int, default=3000, help="port of Dagster's pages; 0 takes a free one (default 3000)"
-    )
-    parser.add_argument(
-        "--mlflow-port", type=int, default=5000, help="port of MLflow's pages; 0 takes a free one (default 5000)"
-    )
+    for name, port in (("Dagster", 3000), ("MLflow", 5000)):
+        about = f"port of {name}'s pages; 0 takes a free one (default {port})"
+        parser.add_argument(f"--{name.lower()}-port", type=int, default=port, help=about)
     parser.add_argument("--workers", type=int, metavar="N", help="processes for document stages (default: one a core)")
 
 

@@ -1,9 +1,7 @@
 """What the report tells, read from a home's lake, journal and run store; nothing is built or changed."""
 
 import json
-import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +10,7 @@ from assets.evaluate.report import SAMPLES, Report
 from assets.exhibits import loss_curves
 from assets.monitor.report import DriftReport
 from assets.stage import Known
+from pipelines.drift import drift_reports
 from pipelines.report.charts import Points
 from pipelines.report.examples import Example, find_examples
 from pipelines.trace import FUNNEL, TRAINED
@@ -19,7 +18,7 @@ from resources.artifact import Artifact
 from resources.errors import InputError
 from resources.journal import State
 from resources.lake import Lake
-from resources.tracking import FINGERPRINT_TAG
+from resources.tracking import seconds_by_fingerprint
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def gather(profile: str, model: str, known: Known, lake: Lake, registry: State, 
         keys = [(stage, snapshot) for snapshot in snapshots for stage in stages if (stage, snapshot) in known]
         return [replace(lake.local(known[key]), partition=key[1]) for key in keys]
 
-    trainings, windows = of(*TRAINED), _windows(lake, registry)
+    trainings, windows = of(*TRAINED), [lake.local(report) for report in drift_reports(lake, registry)]
     return Story(
         profile=profile,
         model=model,
@@ -126,15 +125,6 @@ def _samples(path: Path) -> Iterator[dict[str, str]]:
             ) from error
 
 
-def _windows(lake: Lake, registry: State) -> list[Artifact]:
-    """The drift reports about this model's versions, the newest of each window."""
-    newest: dict[str, Artifact] = {}
-    for artifact in sorted(lake.artifacts("drift_report"), key=lake.age_key):
-        if set(artifact.parents) & set(registry.versions):
-            newest[artifact.partition or ""] = lake.local(artifact)
-    return [newest[window] for window in sorted(newest)]
-
-
 def _costs(artifacts: list[Artifact], lake: Lake, database: Path) -> list[Cost]:
     """The cost of each artifact; one that several snapshots share is counted at the first."""
     seconds = seconds_by_fingerprint(database)
@@ -145,27 +135,3 @@ def _costs(artifacts: list[Artifact], lake: Lake, database: Path) -> list[Cost]:
             taken = seconds.get(artifact.fingerprint)
             found[artifact.fingerprint] = Cost(artifact.stage, artifact.partition or "", taken, size)
     return list(found.values())
-
-
-def seconds_by_fingerprint(database: Path) -> dict[str, float]:
-    """How long each artifact took, from MLflow's SQLite store; empty where there is none.
-
-    Raises:
-        InputError: if the file is no MLflow store.
-    """
-    if not database.exists():
-        return {}
-    try:
-        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as db:
-            rows = db.execute(
-                "select t.value, max(m.value) from metrics m"
-                " join tags t on t.run_uuid = m.run_uuid join runs r on r.run_uuid = m.run_uuid"
-                " where m.key = 'seconds' and t.key = ? and r.status = 'FINISHED' and r.lifecycle_stage = 'active'"
-                " group by t.value",
-                (FINGERPRINT_TAG,),
-            )
-            return dict(rows.fetchall())
-    except sqlite3.Error as error:
-        raise InputError(
-            f"{database} cannot be read as MLflow's store ({error}); delete it and `tidemill run` writes it again"
-        ) from error

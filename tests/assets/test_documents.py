@@ -1,6 +1,6 @@
 """Documents on disk: what is written is read again, a shard is there whole or not at all, damage is named."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,12 +16,12 @@ from assets.documents import (
     Document,
     Dropped,
     Funnel,
-    ShardWriter,
     count_documents,
     document_id,
     read_documents,
     read_dropped,
     shard_of,
+    write_shard,
     write_shards,
 )
 from resources.build import Build
@@ -40,19 +40,11 @@ def open_build(root: Path, name: str = "source", workers: int = 1) -> Build:
     return Build(Store(root), name, root / f"{name}-scratch", workers=workers)
 
 
-def write_shard(build: Build, shard: int, documents: Iterable[Document], dropped: Iterable[Dropped] = ()) -> None:
-    with ShardWriter(build, shard) as writer:
-        for document in documents:
-            writer.keep(document)
-        for entry in dropped:
-            writer.add(entry)
-
-
 @pytest.mark.parametrize("count", [0, 1, ROW_GROUP, ROW_GROUP + 1])
 def test_what_is_written_is_read_again_in_order(tmp_path, count):
     documents = [page(number) for number in range(count)]
     dropped = [Dropped("x", "http://a.test/x", "too_short", 0.5), Dropped("y", "http://a.test/y", "robots")]
-    write_shard(open_build(tmp_path), 0, documents, dropped)
+    write_shard(open_build(tmp_path), lambda shard: [*documents, *dropped], 0)
     assert list(read_documents(tmp_path / "source")) == documents
     assert list(read_dropped(tmp_path / "source")) == dropped
     assert count_documents(tmp_path / "source") == count
@@ -60,14 +52,14 @@ def test_what_is_written_is_read_again_in_order(tmp_path, count):
 
 def test_what_no_stage_has_said_yet_stays_unsaid(tmp_path):
     plain = Document("id", "http://a.test/", "text", SNAPSHOT)
-    write_shard(open_build(tmp_path), 0, [plain])
+    write_shard(open_build(tmp_path), lambda shard: [plain], 0)
     assert list(read_documents(tmp_path / "source")) == [plain]
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8")))
 def test_any_text_survives(tmp_path_factory, text):
     root = tmp_path_factory.mktemp("any")
-    write_shard(open_build(root), 0, [page(0, text)])
+    write_shard(open_build(root), lambda shard: [page(0, text)], 0)
     assert next(read_documents(root / "source")).text == text
 
 
@@ -79,7 +71,7 @@ def test_a_shard_that_fails_leaves_neither_of_its_files(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_shard(build, 0, stopped_after_one())
+        write_shard(build, lambda shard: stopped_after_one(), 0)
     assert build.store.names("source") == []
 
 
@@ -105,7 +97,8 @@ def judge(source: Path, shard: int) -> Iterator[Document | Dropped]:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_each_document_is_kept_or_dropped_and_counted(tmp_path, workers):
     for shard in range(3):
-        write_shard(open_build(tmp_path), shard, [page(n) for n in range(20) if shard_of(page(n).url, 3) == shard])
+        own = [page(n) for n in range(20) if shard_of(page(n).url, 3) == shard]
+        write_shard(open_build(tmp_path), lambda shard, own=own: own, shard)
     build = open_build(tmp_path, f"made-{workers}", workers)
     funnel = write_shards(build, "shout", 3, 20, partial(judge, tmp_path / "source"))
     assert funnel == Funnel(20, 16, {"ends_oddly": 4})
@@ -113,7 +106,7 @@ def test_each_document_is_kept_or_dropped_and_counted(tmp_path, workers):
 
 
 def test_a_shard_that_is_there_is_not_judged_again(tmp_path):
-    write_shard(open_build(tmp_path), 0, [page(0)])
+    write_shard(open_build(tmp_path), lambda shard: [page(0)], 0)
     assert write_shards(open_build(tmp_path), "shout", 1, 1, lambda shard: pytest.fail("judged again")).kept == 1
 
 
@@ -128,7 +121,7 @@ def scrambled(data: bytes) -> bytes:
 
 @pytest.mark.parametrize("damage", [truncated, scrambled, lambda data: b"", lambda data: b"not parquet"])
 def test_a_damaged_shard_is_named_with_what_to_do(tmp_path, damage):
-    write_shard(open_build(tmp_path), 0, [page(n, f"text {n} " * 40) for n in range(200)])
+    write_shard(open_build(tmp_path), lambda shard: [page(n, f"text {n} " * 40) for n in range(200)], 0)
     path = tmp_path / "source/documents/00000.parquet"
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(InputError, match=r"(?s)documents/00000.parquet is not a Tidemill shard.*tidemill verify"):

@@ -122,11 +122,38 @@ def test_any_text_is_masked_without_error_and_its_counts_are_of_the_kinds(text, 
 
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize(
-    "unit", ["a.", "1 ", "+1-", "0 12", "a@", "1.1.", "gb82 ", "2a00:", "tel 1", "eyJa.", "-----BEGIN PRIVATE KEY-----"]
+    "unit",
+    [
+        "+" + "1" * 60 + "a\n",
+        "a.",
+        "1 ",
+        "+1-",
+        "0 12",
+        "a@",
+        "1.1.",
+        "gb82 ",
+        "2a00:",
+        "tel 1",
+        "eyJa.",
+        "-----BEGIN PRIVATE KEY-----",
+    ],
 )
 def test_a_long_hostile_text_is_masked_in_linear_time(unit):
     hostile = unit * 50_000
     assert mask_pii(hostile, PII_KINDS).text == hostile
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("number", ["+44 20 7946 0958", "(602) 272-9781"])
+@pytest.mark.parametrize("gap", ["", " ", ", "])
+def test_a_long_list_of_numbers_is_masked_in_linear_time(number, gap):
+    count = 10_000
+    assert mask_pii((number + gap) * count, PII_KINDS).counts == {"phone": count}
+
+
+@pytest.mark.timeout(30)
+def test_numbers_that_free_one_another_in_turn_are_masked_in_a_few_rounds():
+    assert "<PHONE>" in masked("+44 20 7946 0958(602) 272-9781" * 10_000)
 
 
 @pytest.mark.skipif(not TRUTH.exists(), reason="the public sample of sentences with known spans is not here")

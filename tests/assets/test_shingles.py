@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.shingles import Shingler, words
+from assets.shingles import Shingler, spaced
 from tests.jaccard import exact_jaccard
 
 
@@ -23,7 +23,7 @@ from tests.jaccard import exact_jaccard
     ],
 )
 def test_words(text, expected):
-    assert words(text) == expected
+    assert spaced(text).split() == expected
 
 
 def test_hashes_are_pinned():
@@ -51,7 +51,7 @@ def test_two_shingles_have_one_hash_exactly_where_their_words_are_the_same(texts
     shingles = Shingler(length, seed=0).cut(texts)
     by_words: dict[tuple[str, ...], int] = {}
     for number, text in enumerate(texts):
-        split = words(text)
+        split = spaced(text).split()
         expected = [tuple(split[at : at + length]) for at in range(max(len(split) - length + 1, 1))]
         hashes = shingles.of(number).tolist()
         assert len(hashes) == len(expected)
@@ -66,7 +66,7 @@ def test_digests_are_equal_exactly_where_all_words_are(texts):
     digests = Shingler(3, seed=0).cut(texts).digests
     for i, a in enumerate(texts):
         for j, b in enumerate(texts):
-            assert (digests[i] == digests[j]).all() == (words(a) == words(b))
+            assert (digests[i] == digests[j]).all() == (spaced(a).split() == spaced(b).split())
 
 
 def test_a_text_is_hashed_the_same_alone_and_among_others():

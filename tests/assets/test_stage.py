@@ -5,7 +5,7 @@ import pytest
 from assets.accounting import accounting_closes
 from assets.champion import champion_before_snapshot, champion_before_verdict
 from assets.config import Config
-from assets.stage import Inputs, Lineage, Stage, Take
+from assets.stage import Finding, Inputs, Lineage, Stage, Take
 from resources.artifact import Artifact
 from resources.build import Outcome
 from resources.errors import BuildError
@@ -173,3 +173,12 @@ def test_the_accounting_closes_only_if_nothing_is_lost_within_or_before(given_ke
     finding = check(Artifact("deduped", DATES[0], "f", "", "", stats), Inputs({"extracted": [parent]}))
     assert finding.passed == passes
     assert finding.detail.startswith(f"{given_kept} given, {stats['entered']} entered = {stats['kept']} kept + ")
+
+
+def test_what_a_check_fails_is_as_good_as_missing_however_often_it_is_asked_for(lake, journal):
+    refused = stage("words", {"crawl": Take.SAME}, checks={"good": lambda artifact, inputs: Finding(False, "bad")})
+    line = lineage(CRAWL, refused, stage("model", {"words": Take.SAME}))
+    make(line, lake, journal, DATES[0])
+    for _ in range(2):
+        plan = line.look_up(line.stages, DATES[:1], lake, journal)
+        assert plan.missing == (("words", DATES[0]), ("model", DATES[0]))

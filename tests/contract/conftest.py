@@ -16,7 +16,7 @@ from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
 from assets.captures import CAPTURE_SCHEMA, Capture
-from assets.documents import DROPPED_SCHEMA, document_id, shard_of
+from assets.documents import Dropped, document_id, schema_of, shard_of
 from assets.stage import Inputs, Lineage, Stage
 from pipelines.lineage import lineage_of
 from pipelines.spec import load
@@ -63,11 +63,14 @@ def pages(snapshot: str) -> Iterator[tuple[str, bytes]]:
     yield from HOSTILE.items()
 
 
-def crawl(build: Build) -> Outcome:
-    """Fill a build as the crawl stage does: one WARC file, its index by shard, and nothing dropped."""
+def crawl(build: Build, edition: str = "") -> Outcome:
+    """Fill a build as the crawl stage does: one WARC file, its index by shard, and nothing dropped.
+
+    The pages are those of the snapshot, or of another one (`edition`).
+    """
     rows: list[list[dict[str, object]]] = [[] for _ in range(SHARDS)]
     snapshot = str(build.partition)
-    found = dict(sorted(pages(snapshot)))
+    found = dict(sorted(pages(edition or snapshot)))
     with build.file("warc/00000.warc.gz") as path, path.open("wb") as file:
         writer = WARCWriter(file, gzip=True)
         for url, body in found.items():
@@ -93,7 +96,7 @@ def crawl(build: Build) -> Outcome:
         with build.file(f"captures/{shard:05}.parquet") as path:
             pq.write_table(pa.Table.from_pylist(captures, schema=CAPTURE_SCHEMA), path)
         with build.file(f"dropped/{shard:05}.parquet") as path:
-            pq.write_table(pa.Table.from_pylist([], schema=DROPPED_SCHEMA), path)
+            pq.write_table(pa.Table.from_pylist([], schema=schema_of(Dropped)), path)
     digest = hashlib.blake2b(repr(found).encode(), digest_size=16).hexdigest()
     return Outcome({"entered": len(found), "kept": len(found), "dropped": {}}, digest=digest)
 

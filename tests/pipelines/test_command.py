@@ -1,12 +1,16 @@
 """The `tidemill` command: help costs no import, mistakes end as one line, `--json` as one object."""
 
+import argparse
 import json
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from llm_core.serve.config import ServeConfig
+from pipelines.cli import serve
 from pipelines.cli.main import VERBS, main
 
 HEAVY = ("torch", "mlflow", "dagster", "pandas", "pyarrow", "pydantic", "transformers", "scrapy", "yaml")
@@ -62,6 +66,13 @@ def test_every_verb_has_its_file_and_its_own_help(capsys):
             main([verb, "--help"])
         assert ended.value.code == 0
         assert f"usage: tidemill {verb}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("verb", "default"), [("run", "demo"), ("status", "the home's last one, then demo")])
+def test_the_help_says_which_profile_is_meant_without_one(capsys, verb, default):
+    with pytest.raises(SystemExit):
+        main([verb, "--help"])
+    assert f"(default: {default})" in " ".join(capsys.readouterr().out.split())
 
 
 def test_without_a_verb_the_overview_is_shown_as_a_mistake(capsys):
@@ -177,3 +188,14 @@ def test_progress_on_a_terminal_is_one_line_a_task_rewritten(capsys, monkeypatch
         display(Progress("dedup", 0, None, "documents"))
     shown = capsys.readouterr().err.replace(progress.REWRITE, "<")
     assert shown == "<extract: 0/10 shards<extract: 2/10 shards, 2.0/s, 4 s left\n<dedup: 0 documents\n"
+
+
+def test_the_server_takes_its_device_and_limits_from_the_command(tmp_path, capsys):
+    for field in fields(ServeConfig):
+        parser = argparse.ArgumentParser()
+        serve.add_arguments(parser)
+        flag, given = f"--{field.name.replace('_', '-')}", "cuda" if field.name == "device" else "-1"
+        assert vars(parser.parse_args([flag, given]))[field.name] == type(field.default)(given)
+        if field.name != "device":
+            assert main(["serve", "--home", str(tmp_path), flag, given]) == 2
+            assert f"ServeConfig.{field.name} is -1" in capsys.readouterr().err

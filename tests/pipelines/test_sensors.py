@@ -8,12 +8,15 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from assets.materialize import PROCESS_TAG
+from pipelines.calendar import Calendar
 from pipelines.definitions import definitions
 from pipelines.execute import open_instance
 from pipelines.site import Site
 from pipelines.spec import Spec, load
 from resources.artifact import Artifact, Recipe
 from resources.build import Outcome
+from resources.lease import this_process
 
 FIRST, SECOND = "2026-01-05", "2026-01-12"
 
@@ -43,8 +46,8 @@ def instance(site: Site) -> Iterator[dg.DagsterInstance]:
 def commit(site: Site, spec: Spec) -> Callable[..., Artifact]:
     """Commits an artifact with these counts."""
 
-    def make(stage: str, partition: str, **stats: object) -> Artifact:
-        recipe = Recipe(stage, partition, {"made": f"{partition} {json.dumps(stats)}"})
+    def make(stage: str, partition: str, *parents: Artifact, **stats: object) -> Artifact:
+        recipe = Recipe(stage, partition, {"made": f"{partition} {json.dumps(stats)}"}, parents=parents)
         lake = site.workplace(spec.model_name).lake
         return lake.build(recipe, lambda build: (build.write("words", stage), Outcome(stats))[1])[0]
 
@@ -52,12 +55,15 @@ def commit(site: Site, spec: Spec) -> Callable[..., Artifact]:
 
 
 @pytest.fixture
-def judge(site: Site, spec: Spec, commit: Callable[..., Artifact]) -> Callable[[str], None]:
-    """Promotes a model at a snapshot."""
+def judge(site: Site, spec: Spec, commit: Callable[..., Artifact]) -> Callable[[str], Artifact]:
+    """Registers a model at a snapshot, and promotes it."""
 
-    def decide(snapshot: str) -> None:
+    def decide(snapshot: str) -> Artifact:
         checkpoint = commit("pretrained_checkpoint", snapshot)
-        site.workplace(spec.model_name).journal.decide("promoted", checkpoint, commit("promotion", snapshot), "better")
+        journal = site.workplace(spec.model_name).journal
+        journal.register(checkpoint)
+        journal.decide("promoted", checkpoint, commit("promotion", snapshot), "better")
+        return checkpoint
 
     return decide
 
@@ -84,16 +90,33 @@ def test_each_window_is_judged_once_after_it_closed(site, spec, repository, inst
     assert not evaluate(sensor, instance, repository, tick.cursor).run_requests
 
 
+def test_a_window_without_a_report_is_asked_for_again_once_there_is_another_reference(
+    site, spec, repository, commit, judge, instance
+):
+    folder = site.requests(spec.model_name)
+    folder.mkdir(parents=True)
+    windows = [f"20260105T000000-00000000{first}" for first in (1, 2, 3)]
+    for name in windows:
+        (folder / f"{name}.jsonl").touch()
+    sensor = repository.get_sensor_def("closed_windows")
+    first = evaluate(sensor, instance, repository)
+    commit("drift_report", windows[0], judge(FIRST), alarm=False)
+    commit("reference", FIRST)
+    again = evaluate(sensor, instance, repository, first.cursor)
+    assert [request.partition_key for request in again.run_requests] == [windows[1]]
+    assert again.run_requests[0].run_key not in [request.run_key for request in first.run_requests]
+    assert not evaluate(sensor, instance, repository, again.cursor).run_requests
+
+
 def test_no_drift_asks_for_nothing(repository, commit, judge, instance):
-    judge(FIRST)
-    commit("drift_report", "window-1", alarm=False)
+    commit("drift_report", "window-1", judge(FIRST), alarm=False)
     assert not evaluate(repository.get_sensor_def("drift"), instance, repository).run_requests
 
 
 def test_drift_asks_for_the_next_snapshot_once(repository, commit, judge, instance):
-    judge(FIRST)
-    commit("drift_report", "window-1", alarm=False)
-    commit("drift_report", "window-2", alarm=True)
+    champion = judge(FIRST)
+    commit("drift_report", "window-1", champion, alarm=False)
+    commit("drift_report", "window-2", champion, alarm=True)
     sensor = repository.get_sensor_def("drift")
     tick = evaluate(sensor, instance, repository)
     (request,) = tick.run_requests
@@ -102,9 +125,16 @@ def test_drift_asks_for_the_next_snapshot_once(repository, commit, judge, instan
     assert not evaluate(sensor, instance, repository, tick.cursor).run_requests
 
 
-def test_drift_waits_while_its_snapshot_is_under_way_and_asks_again_if_that_failed(repository, commit, judge, instance):
+def test_drift_of_another_model_in_the_same_lake_asks_for_nothing(repository, commit, judge, instance, site):
     judge(FIRST)
-    commit("drift_report", "window-1", alarm=True)
+    other = commit("pretrained_checkpoint", FIRST, model="another")
+    site.workplace("tidemill-other").journal.register(other)
+    commit("drift_report", "window-1", other, alarm=True)
+    assert not evaluate(repository.get_sensor_def("drift"), instance, repository).run_requests
+
+
+def test_drift_waits_while_its_snapshot_is_under_way_and_asks_again_if_that_failed(repository, commit, judge, instance):
+    commit("drift_report", "window-1", judge(FIRST), alarm=True)
     sensor = repository.get_sensor_def("drift")
     run = instance.create_run_for_job(
         repository.get_job("retrain"), tags={"dagster/partition": SECOND}, status=dg.DagsterRunStatus.STARTED
@@ -118,8 +148,7 @@ def test_drift_waits_while_its_snapshot_is_under_way_and_asks_again_if_that_fail
 
 def test_drift_waits_where_every_snapshot_is_judged(repository, commit, judge, instance):
     judge(FIRST)
-    judge(SECOND)
-    commit("drift_report", "window-1", alarm=True)
+    commit("drift_report", "window-1", judge(SECOND), alarm=True)
     tick = evaluate(repository.get_sensor_def("drift"), instance, repository)
     assert not tick.run_requests
     assert "waiting for a snapshot" in tick.skip_message
@@ -132,3 +161,31 @@ def test_the_calendar_asks_for_the_snapshot_of_its_day(repository, day, asked, i
     context = dg.build_schedule_context(instance=instance, scheduled_execution_time=moment, repository_def=repository)
     tick = schedule.evaluate_tick(context)
     assert [request.partition_key for request in tick.run_requests] == asked
+
+
+def test_an_open_calendar_ticks_by_itself_and_a_closed_one_when_told(spec, site):
+    def status(calendar: Calendar) -> dg.DefaultScheduleStatus:
+        made = definitions(spec.model_copy(update={"calendar": calendar}), site).get_repository_def()
+        return made.get_schedule_def("calendar").default_status
+
+    assert status(Calendar()) is dg.DefaultScheduleStatus.RUNNING
+    assert status(spec.calendar) is dg.DefaultScheduleStatus.STOPPED
+
+
+def test_runs_whose_process_is_gone_leave_the_queue(repository, instance, monkeypatch):
+    def start(**tags: str) -> str:
+        job, status = repository.get_job("retrain"), dg.DagsterRunStatus.STARTED
+        return instance.create_run_for_job(job, tags=tags, status=status).run_id
+
+    def under_way() -> list[str]:
+        evaluate(repository.get_sensor_def("closed_windows"), instance, repository)
+        states = {run.run_id: run.status for run in instance.get_runs()}
+        return [run for run in (here, reused, untold) if states[run] is dg.DagsterRunStatus.STARTED]
+
+    me = this_process()
+    here = start(**{PROCESS_TAG: json.dumps(me)})
+    reused = start(**{PROCESS_TAG: json.dumps({**me, "started": me["started"] - 1})})
+    untold = start()
+    assert under_way() == [here, untold]
+    monkeypatch.setattr("pipelines.execute.UNTOLD_S", -1)
+    assert under_way() == [here]

@@ -57,6 +57,12 @@ def test_the_nearest_right_name_is_found_at_every_depth(assignment, near):
     assert refused(assignment).splitlines()[0].endswith(f"did you mean {near!r}?")
 
 
+@pytest.mark.parametrize("training", ["pretrain", "finetune"])
+def test_several_processes_inside_the_stage_are_refused(training):
+    said = refused(f"{training}.launch=in_process", f"{training}.processes=2")
+    assert said.endswith("launch: in_process has one process; use launch: process for several")
+
+
 def test_every_mistake_is_told_at_once():
     said = refused("dedup.sed=1", "pretrain.train.steps=many").splitlines()
     assert len(said) == 2

@@ -1,34 +1,51 @@
 """Trace: a page's fate by URL or id, the documents of a step, and all that a model was made from."""
 
-import json
 from collections import Counter
 from dataclasses import replace
 
 import pytest
 
 from assets.documents import document_id, read_documents, read_dropped
+from assets.pretrain.asset import pretrained_checkpoint
+from assets.pretrain.config import PretrainConfig
+from assets.stage import Inputs
+from llm_core.feed.order import Order, Source
+from llm_core.feed.shards import Shards
+from llm_core.model.config import ModelConfig
+from llm_core.train.config import TrainConfig
 from pipelines.trace import ancestry, describe, trace_model, trace_page, trace_step
-from resources.artifact import Recipe
-from resources.build import Outcome
 from resources.errors import InputError
 from tests.contract.conftest import SNAPSHOTS, World, pages, world  # noqa: F401  (a fixture)
 
 FUNNEL = ("extracted", "deduped", "cleaned", "quality_filtered")
-STEPS = 6
+STEPS, SKIPPED = 6, (2, 3)
 
 
 @pytest.fixture
-def checkpoint(world: World):  # noqa: F811
-    """A checkpoint as training leaves it, as far as tracing reads it: its feed, and how many steps it took."""
-    shards = world.known["token_shards", SNAPSHOTS[0]]
-    feed = {"sources": [{"artifact": shards.fingerprint, "folder": "train", "weight": 1.0}]}
+def masked(world: World) -> str:  # noqa: F811
+    """A document that the first step would read."""
+    shards = Shards(world.known["token_shards", SNAPSHOTS[0]].path / "train")
+    return Order([Source(shards)], length=64, sequences=2, seed=5).documents_in_step(0)[0]
 
-    def run(build):
-        build.write("feed.json", json.dumps({**feed, "length": 64, "sequences": 2, "seed": 5}))
-        return Outcome({"steps": STEPS})
 
-    recipe = Recipe("pretrained_checkpoint", SNAPSHOTS[0], {}, parents=(shards,))
-    return world.lake.build(recipe, run)[0]
+@pytest.fixture
+def checkpoint(world: World, masked: str, monkeypatch: pytest.MonkeyPatch):  # noqa: F811
+    """A checkpoint whose training masked a document, and once found its loss wrong and went back."""
+    trouble = ["loss spike"]
+
+    def wrong_once(loss, gradient_norm, earlier, **rule):
+        return trouble.pop() if len(earlier) == SKIPPED[1] and trouble else None
+
+    monkeypatch.setattr("llm_core.train.loop.what_is_wrong", wrong_once)
+    config = PretrainConfig(
+        launch="in_process",
+        model=ModelConfig(hidden_size=16, layers=1, heads=1, max_positions=64),
+        train=TrainConfig(steps=STEPS, sequences=2, length=64, seed=5, precision="fp32", threads=1),
+        skip_documents=(masked,),
+    )
+    given = {name: [world.known[name, SNAPSHOTS[0]]] for name in ("token_shards", "tokenizer")}
+    inputs, stage = Inputs({**given, "champion": []}), pretrained_checkpoint(config)
+    return world.lake.build(stage.recipe(SNAPSHOTS[0], inputs), lambda build: stage.run(build, inputs))[0]
 
 
 def test_every_page_of_the_crawl_has_one_end_and_the_funnel_agrees(world):  # noqa: F811
@@ -75,23 +92,25 @@ def test_a_kept_page_has_its_tokens_on_its_side_of_the_split(world):  # noqa: F8
     assert SNAPSHOTS[0] not in trace_page(world.known, world.lake, gone.url)["tokens"]
 
 
-def test_the_steps_of_a_page_and_the_pages_of_a_step_agree(world, checkpoint):  # noqa: F811
+def test_the_steps_of_a_page_and_the_pages_of_a_step_agree(world, checkpoint, masked):  # noqa: F811
     known = {**world.known, ("pretrained_checkpoint", SNAPSHOTS[0]): checkpoint}
-    seen = 0
-    for step in range(STEPS):
+    taken = [step for step in range(STEPS) if step not in SKIPPED]
+    assert checkpoint.stats["steps"] == len(taken)
+    used: dict[str, list[int]] = {}
+    for step in taken:
         for row in trace_step(world.lake, checkpoint, step, known)["documents"]:
             assert row["id"] == document_id(row["url"], SNAPSHOTS[0])
-            (found,) = trace_page(known, world.lake, row["url"])["steps"]
-            assert step in found["steps"]
-            seen += 1
-    assert seen >= STEPS
-    held_out = next(d for d in read_documents(world.known["quality_filtered", SNAPSHOTS[0]].path) if d.split != "train")
-    assert trace_page(known, world.lake, held_out.url)["steps"] == []
+            used.setdefault(row["url"], []).append(step)
+    assert used
+    for document in read_documents(world.known["quality_filtered", SNAPSHOTS[0]].path):
+        found = trace_page(known, world.lake, document.url)["steps"]
+        assert [row["steps"] for row in found] == ([used[document.url]] if document.url in used else [])
+        assert document.url not in used or (document.id != masked and document.split == "train")
 
 
-@pytest.mark.parametrize("step", [-1, STEPS])
+@pytest.mark.parametrize("step", [-1, *SKIPPED, STEPS])
 def test_a_step_that_was_not_taken_is_refused_with_those_that_were(world, checkpoint, step):  # noqa: F811
-    with pytest.raises(InputError, match=f"step:{step}: .* took steps 0 to {STEPS - 1}"):
+    with pytest.raises(InputError, match=rf"step:{step}: .* has {STEPS} steps, from 0, and skipped \[2, 3\]"):
         trace_step(world.lake, checkpoint, step, world.known)
 
 
@@ -114,6 +133,8 @@ def test_a_model_is_followed_down_to_its_pages_each_artifact_once(world, checkpo
     )
     assert found["pages"] == world.known["raw_crawl", SNAPSHOTS[0]].stats["kept"]
     assert found["documents"] == world.known["quality_filtered", SNAPSHOTS[0]].stats["kept"]
+    corpus = read_documents(world.known["quality_filtered", SNAPSHOTS[0]].path)
+    assert found["urls"] == sorted(document.url for document in corpus)
     later = world.known["token_shards", SNAPSHOTS[1]]
     fingerprints = [artifact.fingerprint for artifact in ancestry(world.lake, later)]
     assert len(fingerprints) == len(set(fingerprints))
@@ -125,5 +146,5 @@ def test_a_trace_reads_as_lines(world, checkpoint):  # noqa: F811
     url = "http://odd.docs.test/empty"
     lines = list(describe(trace_page(known, world.lake, url)))
     assert lines[:3] == [url, f"  {SNAPSHOTS[0]} raw_crawl: kept", f"  {SNAPSHOTS[0]} extracted: dropped: empty (0)"]
-    assert next(describe(trace_step(world.lake, checkpoint, 2, known))).startswith("step 2 of pretrained_checkpoint")
+    assert next(describe(trace_step(world.lake, checkpoint, 4, known))).startswith("step 4 of pretrained_checkpoint")
     assert list(describe(trace_model(world.lake, replace(checkpoint))))[-1].endswith("pages")

@@ -4,8 +4,11 @@ import os
 
 import pytest
 
-from resources.collection import pin, plan_collection, remove_artifacts, unpin
+from resources.collection import leftovers, pin, plan_collection, remove_artifacts, remove_leftovers, unpin
+from resources.errors import LakeError
 from resources.journal import Journal
+from resources.lease import lease
+from tests.resources.conftest import Counter, recipe
 
 
 def gone(lake, *states, keep_last=0):
@@ -56,12 +59,49 @@ def test_a_pin_is_a_root_until_it_is_taken_out(lake, commit):
     assert gone(lake) == {parent.fingerprint, child.fingerprint}
 
 
+@pytest.mark.parametrize("word", ["..", ".", "", "../words", "abc/def"])
+def test_a_pin_that_is_no_fingerprint_is_refused_and_nothing_goes(lake, commit, word):
+    made = commit("words")
+    for change in (pin, unpin):
+        with pytest.raises(LakeError, match="is no fingerprint"):
+            change(lake, word)
+    assert lake.get(made.fingerprint) == made
+
+
 def test_what_is_removed_is_gone_and_the_rest_is_whole(lake, commit):
     kept, dropped = commit("words", n=1), commit("words", n=2)
     pin(lake, kept.fingerprint)
     remove_artifacts(lake, plan_collection(lake, [], keep_last=0)[0])
     assert not dropped.path.exists()
     assert list(lake.verify()) == [kept]
+
+
+def test_nothing_is_removed_while_something_is_built(lake, commit):
+    artifact = commit("words")
+    with (
+        lease(lake.store, ".leases/other", finished=lambda: False),
+        pytest.raises(LakeError, match=r"under way \(other\)"),
+    ):
+        remove_artifacts(lake, [artifact])
+    remove_artifacts(lake, [artifact])
+    assert not list((lake.home / "trusted").iterdir()), "nor is it remembered that it was whole"
+
+
+def test_what_failed_builds_left_and_what_was_set_aside_goes_when_asked_for(lake, commit):
+    kept, hurt = commit("words", n=1), commit("words", n=2)
+    (hurt.path / "words").unlink()
+    assert lake.get(hurt.fingerprint) is None
+    half = recipe()
+    with pytest.raises(KeyboardInterrupt):
+        lake.build(half, Counter(stop=1))
+    left = [f".building/{half.fingerprint}", f"aside/words-{hurt.fingerprint}-0", half.folder]
+    assert leftovers(lake) == left
+    with lease(lake.store, f".leases/{half.fingerprint}", finished=lambda: False):
+        remove_leftovers(lake, left)
+        assert leftovers(lake) == [left[0], left[2]], "a build that goes on keeps its own"
+    remove_leftovers(lake, left)
+    assert leftovers(lake) == []
+    assert list(lake.artifacts()) == [kept]
 
 
 def test_a_removal_that_was_killed_leaves_no_artifact(lake, commit, monkeypatch):

@@ -1,5 +1,6 @@
 """Tasks over worker processes: all are done, errors come through, and a dead worker is named."""
 
+import hashlib
 import os
 import signal
 from functools import partial
@@ -26,6 +27,16 @@ def fail_at(failing: int, number: int) -> None:
         raise InputError(f"shard {number} is no shard")
 
 
+def fail_while_another_works(build: Build, number: int) -> None:
+    while number == 1 and not build.has("started"):
+        pass  # a failure in the middle of the other task's work
+    if number == 1:
+        raise InputError("no shard")
+    build.write("started", "")
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 300_000)
+    build.write("ended", "")
+
+
 def die(number: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -49,6 +60,13 @@ def test_no_tasks_are_no_work(tmp_path):
 def test_an_error_of_a_task_stops_the_build_with_its_own_words(tmp_path, workers):
     with pytest.raises(InputError, match="shard 2 is no shard"):
         run_tasks(open_build(tmp_path, workers), "fail", 4, partial(fail_at, 2))
+
+
+def test_no_task_writes_after_the_build_has_failed(tmp_path):
+    build = open_build(tmp_path, 2)
+    with pytest.raises(InputError, match="no shard"):
+        run_tasks(build, "fail", 2, partial(fail_while_another_works, build))
+    assert build.has("ended")
 
 
 def test_a_worker_that_dies_is_named_and_the_next_attempt_has_new_ones(tmp_path):

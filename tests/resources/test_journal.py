@@ -136,6 +136,49 @@ def test_a_candidate_judged_again_meets_the_champion_that_it_met(journal):
     assert state.champion_against("not judged yet").fingerprint == "c"
 
 
+def judge_again(journal: Journal, name: str, against: str, partition: str = "2026-01-05") -> Entry:
+    """Another verdict, as a changed gate gives it, that would promote the candidate."""
+    other = Artifact("promotion", partition, f"other verdict on {name}", "", "")
+    return journal.decide("promoted", checkpoint(name, partition), other, "better", against=against)
+
+
+def test_snapshots_judged_again_by_another_gate_leave_champion_challenger_and_the_one_before(journal):
+    judge(journal, "a")
+    judge(journal, "b", partition="2026-01-12")
+    judge(journal, "c", "kept", "2026-01-19")
+    before = journal.read()
+    again = [judge_again(journal, "a", ""), judge_again(journal, "b", "a", "2026-01-12")]
+    state = journal.read()
+    assert [entry.kind for entry in again] == ["kept", "kept"]
+    assert again[0].reason == "better. Not promoted: it was promoted before, and what was decided since stands"
+    assert (state.aliases, state.before) == (before.aliases, before.before)
+    assert judge_again(journal, "c", "b", "2026-01-19").kind == "promoted", "it met the present champion"
+
+
+def test_a_rollback_is_not_undone_by_judging_the_same_model_again(journal):
+    for name in "ab":
+        judge(journal, name)
+    journal.roll_back("b misbehaves")
+    assert judge_again(journal, "b", "a").kind == "kept"
+    assert journal.read().champion.fingerprint == "a"
+
+
+def test_nobody_replaces_a_champion_that_it_never_met(journal):
+    judge(journal, "a")
+    judge(journal, "b", "kept")
+    judge(journal, "c")
+    entry = judge_again(journal, "b", "a")
+    assert (entry.kind, journal.read().champion.fingerprint) == ("kept", "c")
+    assert "not judged against the present champion" in entry.reason
+    assert judge_again(journal, "d", "").kind == "kept"
+
+
+def test_a_champion_promoted_twice_over_is_undone_once(journal):
+    """As a journal of before had it, when any verdict promoted."""
+    entries = [Entry(n, "promoted", "2026-01-05", "stage", name, n, f"on {name}{n}") for n, name in enumerate("abb")]
+    assert State(tuple(entries)).before.fingerprint == "a"
+
+
 def test_the_next_snapshot_is_the_first_after_the_last_judged(journal):
     dates = ["2026-01-05", "2026-01-12", "2026-01-19"]
     assert journal.read().next_snapshot(dates) == "2026-01-05"

@@ -215,6 +215,16 @@ def test_verify_sees_a_change_that_kept_size_and_time(lake):
     altered(path)
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert [entry.file for entry in lake.verify() if isinstance(entry, Damage)] == ["0.txt"]
+    assert lake.build(recipe(), Counter()) == (artifact, False), "and the next run mends it"
+
+
+@pytest.mark.parametrize("stamp", [b"", b"{"])
+def test_a_stamp_that_a_power_cut_left_empty_is_made_again(lake, stamp):
+    artifact, _ = lake.build(recipe(), Counter())
+    (path,) = (lake.home / "trusted").iterdir()
+    path.write_bytes(stamp)
+    assert lake.find(recipe()) == artifact
+    assert path.read_bytes() != stamp
 
 
 def test_a_folder_without_a_manifest_is_nothing(lake):

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import psutil
@@ -70,7 +71,7 @@ def claim(lake: Lake, **owner: object) -> None:
         "token": "another",
         "host": socket.gethostname(),
         "pid": me.pid,
-        "started": me.create_time(),
+        "started": leases._started(me),
         "beat": time.time(),
         **owner,
     }
@@ -98,9 +99,40 @@ def test_a_lease_that_cannot_be_read_is_taken_over(lake, monkeypatch):
     assert lake.build(recipe(), Counter())[1] is False
 
 
+def test_a_dead_owner_is_followed_by_one_only(lake, monkeypatch):
+    """One of two is slow between finding the owner dead and taking over; the other is not, and loses nothing."""
+    claim(lake, pid=2**22 + 1)
+    found_dead, taken, holders, most = threading.Event(), threading.Event(), [], []
+    is_abandoned = leases._is_abandoned
+
+    def slowly(data: bytes | None) -> bool:
+        is_dead = is_abandoned(data)
+        if threading.current_thread() is slow and not found_dead.is_set():
+            found_dead.set()
+            taken.wait(0.3)
+        return is_dead
+
+    def hold() -> None:
+        with leases.lease(lake.store, f".leases/{recipe().fingerprint}", finished=lambda: False):
+            holders.append(threading.current_thread())
+            most.append(len(holders))
+            taken.set()
+            if threading.current_thread() is not slow:
+                slow.join(5)
+            holders.pop()
+
+    slow = threading.Thread(target=hold)
+    monkeypatch.setattr(leases, "_is_abandoned", slowly)
+    slow.start()
+    found_dead.wait()
+    hold()
+    assert most == [1, 1]
+
+
 @pytest.mark.parametrize("owner", [{}, {"host": "elsewhere", "pid": 2**22 + 1}], ids=["here", "elsewhere"])
 def test_a_living_owner_is_waited_for(lake, monkeypatch, owner):
     claim(lake, **owner)
+    monkeypatch.setattr(psutil.Process, "create_time", lambda self: 0.0)  # as after the clock was set
 
     class WaitedError(Exception):
         pass

@@ -1,6 +1,7 @@
 """MLflow as a projection: one finished run an artifact, versions and aliases as the journal has them."""
 
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -106,7 +107,7 @@ def story(lake: Lake, journal: Journal, tracking: Tracking) -> list:
         journal.decide(kind, models[n], verdict, "")
         record(tracking, lake, models[n])
         record(tracking, lake, verdict)
-        tracking.follow(journal.read(), lake)
+        tracking.follow(journal, lake)
     return list(lake.artifacts())
 
 
@@ -118,7 +119,7 @@ def test_versions_and_aliases_follow_the_journal(tracking, lake, journal):
     assert not tracking.is_behind(artifacts, journal.read())
     journal.roll_back("for the test")
     assert tracking.is_behind(artifacts, journal.read())
-    tracking.follow(journal.read(), lake)
+    tracking.follow(journal, lake)
     assert dict(tracking.projection().aliases) == {"champion": 1}
     version = tracking.client.get_model_version_by_alias(MODEL, "champion")
     assert version.tags[FINGERPRINT_TAG] == journal.read().champion.fingerprint
@@ -128,7 +129,31 @@ def test_versions_and_aliases_follow_the_journal(tracking, lake, journal):
 def test_following_a_journal_that_says_the_same_writes_nothing(tracking, lake, journal, monkeypatch):
     story(lake, journal, tracking)
     monkeypatch.setattr(Tracking, "client", property(lambda self: pytest.fail("MLflow was written to")))
-    tracking.follow(journal.read(), lake)
+    tracking.follow(journal, lake)
+
+
+def test_a_writer_that_waited_sets_nothing_back(tracking, lake, journal, monkeypatch):
+    """What is decided while it waits for its turn counts."""
+    story(lake, journal, tracking)
+    journal.roll_back("")
+    locked = tracking._locked
+
+    @contextmanager
+    def late():
+        with locked():
+            newest, verdict = (lake.build(recipe(name, n=9), Counter(1))[0] for name in ("checkpoint", "promotion"))
+            journal.decide("promoted", newest, verdict, "")
+            yield
+
+    monkeypatch.setattr(tracking, "_locked", late)
+    tracking.follow(journal, lake)
+    assert dict(tracking.projection().aliases) == {"champion": 4}
+
+
+def test_every_parameter_is_logged_and_long_ones_far(tracking, lake):
+    config = {f"p{number:03}": "x" * 5000 for number in range(130)}
+    artifact, _ = lake.build(recipe(**config), Counter(1))
+    assert tracking.client.get_run(record(tracking, lake, artifact)).data.params == config
 
 
 def test_a_lost_database_is_written_again_from_lake_and_journal(tracking, lake, journal, empty_database, tmp_path):
@@ -142,7 +167,7 @@ def test_a_lost_database_is_written_again_from_lake_and_journal(tracking, lake, 
     assert fresh.is_behind(artifacts, journal.read())
     for artifact in artifacts:
         record(fresh, lake, artifact)
-    fresh.follow(journal.read(), lake)
+    fresh.follow(journal, lake)
     assert fresh.projection() == before
     assert {n: fresh.client.get_model_version(MODEL, str(n)).tags[FINGERPRINT_TAG] for n in (1, 2, 3)} == tracked
 
@@ -164,7 +189,7 @@ def test_a_version_that_someone_else_registered_is_named(tracking, lake, journal
     with pytest.raises(
         TidemillError, match="version 2 where the journal says 1: something else registers under this name"
     ):
-        tracking.follow(journal.read(), lake)
+        tracking.follow(journal, lake)
 
 
 def test_a_checkpoint_that_was_collected_keeps_its_version(tracking, lake, journal):
@@ -173,5 +198,5 @@ def test_a_checkpoint_that_was_collected_keeps_its_version(tracking, lake, journ
     artifact, _ = lake.build(recipe("checkpoint"), Counter(1))
     journal.register(artifact)
     remove_artifacts(lake, [artifact])
-    tracking.follow(journal.read(), lake)
+    tracking.follow(journal, lake)
     assert tracking.client.get_model_version(MODEL, "1").source == f"collected:{artifact.fingerprint}"

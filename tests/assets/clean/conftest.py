@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from assets.documents import Document, ShardWriter, document_id, shard_of
+from assets.documents import Document, document_id, shard_of, write_shard
 from resources.build import Build, Progress, silent
 from resources.store import Store
 
@@ -21,11 +21,9 @@ def document(url: str, text: str, title: str = "A title") -> Document:
 def documents(tmp_path: Path) -> Callable[[Sequence[Document]], Path]:
     def write(given: Sequence[Document]) -> Path:
         build = Build(Store(tmp_path / "source"), "deduped/fp", tmp_path / "source-scratch")
+        in_order = sorted(given, key=lambda one: one.url)
         for shard in range(SHARDS):
-            with ShardWriter(build, shard) as writer:
-                for one in sorted(given, key=lambda one: one.url):
-                    if shard_of(one.url, SHARDS) == shard:
-                        writer.keep(one)
+            write_shard(build, lambda shard: [one for one in in_order if shard_of(one.url, SHARDS) == shard], shard)
         return tmp_path / "source/deduped/fp"
 
     return write

@@ -7,7 +7,7 @@ from assets.crawl.addresses import AddressPolicy, CheckedResolver, is_refused_li
 
 REFUSED = ["127.0.0.1", "10.1.2.3", "192.168.0.1", "172.16.0.1", "169.254.169.254", "100.100.100.200", "0.0.0.0"]
 REFUSED += ["224.0.0.1", "255.255.255.255", "168.63.129.16", "::1", "::", "fe80::1%eth0", "fd00:ec2::254", "ff02::1"]
-REFUSED += ["::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "2001:0:0:0:0:0:80ff:fffe", "nonsense"]
+REFUSED += ["::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "2001:0:0:0:0:0:80ff:fffe", "fec0::1", "nonsense"]
 
 
 @pytest.mark.parametrize("address", REFUSED)

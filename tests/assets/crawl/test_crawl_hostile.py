@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from assets.documents import read_dropped
 from tests.assets.crawl.hostile_web import Field, HostileWeb, Reply, site_config
 
 A, B = "http://a.test", "http://b.test"
@@ -35,6 +36,8 @@ def crawled(tmp_path_factory):
         "/endless-image": Reply(b"\x89PNG", headers={"Content-Type": "image/png"}, manner="endless"),
         "/untyped": Reply(b"words", headers={}),
         "/error": Reply(b"oops", 500),
+        "/large-error": Reply(b"x" * 50_001, 404),
+        "/endless-error": Reply(b"x", 404, manner="endless"),
         "/gone": Reply(b"", 410),
         "/noai-header": Reply(b"<p>mine</p>", headers={**TEXT, "X-Robots-Tag": "noai"}),
         "/other-bot": Reply(b"<p>yours</p>", headers={**TEXT, "X-Robots-Tag": "otherbot: noai"}),
@@ -116,6 +119,8 @@ def test_nothing_is_lost_from_the_accounting(crawled):
         "/endless-image": "content_type",
         "/untyped": "content_type",
         "/error": "http_500",
+        "/large-error": "http_404",
+        "/endless-error": "http_404",
         "/gone": "http_410",
         "/missing": "http_404",
         "/noai-header": "noai",
@@ -142,6 +147,14 @@ def test_nothing_is_lost_from_the_accounting(crawled):
 def test_each_misbehaviour_has_its_reason(crawled, path, reason):
     result, _ = crawled
     assert result.reasons[A + path] == reason
+
+
+def test_a_drop_carries_the_figure_that_decided(crawled):
+    result, _ = crawled
+    scores = {dropped.url: dropped.score for dropped in read_dropped(result.folder)}
+    figures = {"/gone": 410, "/large": 50_000, "/hop5": 5, "/secret": None}
+    assert {path: scores[A + path] for path in figures} == figures
+    assert [score for url, score in scores.items() if "yyy" in url] == [2001]
 
 
 @pytest.mark.parametrize(

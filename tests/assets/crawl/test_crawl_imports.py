@@ -2,11 +2,13 @@
 
 import gzip
 import json
+import sqlite3
 from email.message import Message
 from email.utils import collapse_rfc2231_value
 from io import BytesIO
 from pathlib import Path
 
+import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -17,9 +19,11 @@ from warcio.warcwriter import WARCWriter
 
 from assets.crawl import imports
 from assets.crawl.config import CrawlConfig
+from assets.crawl.ledger import Ledger
 from assets.crawl.records import described_type
 from assets.crawl.sources import Columns
 from assets.crawl.warc_records import read_warc
+from resources.artifact import content_digest
 from resources.errors import InputError
 
 COLUMNS = {"text": "body", "url": "link", "title": "name", "license": "terms", "language": "tongue"}
@@ -264,7 +268,36 @@ def test_files_that_hold_nothing_usable_are_an_error_with_its_mend(tmp_path, fie
     path = lines(tmp_path / "rows.jsonl", {"content": "text under another name"})
     with pytest.raises(InputError, match=r"none of the 1 records can be used \(missing_field 1\).*columns"):
         fields.crawl(config("jsonl", path))
+    lines(path, {"text": "under the name that was asked for"})  # mended, and run again under the same spec
+    assert set(fields.crawl(config("jsonl", path)).captures) == {"file:rows.jsonl#1"}
     with pytest.raises(InputError, match=r"absent\.jsonl matches no file"):
         fields.crawl(config("jsonl", tmp_path / "absent.jsonl"), "two")
     with pytest.raises(InputError, match=r"the list .*warc\.paths cannot be read"):
         fields.crawl(config("warc", tmp_path / "warc.paths"), "three")
+
+
+def test_files_of_one_name_on_two_filesystems_are_two_files(tmp_path, fields):
+    local = lines(tmp_path / "rows.jsonl", {"text": "here"})
+    with fsspec.open(f"memory:/{local}", "wt") as there:
+        there.write('{"text": "there"}')
+    result = fields.crawl(config("jsonl", local, f"memory:/{local}"))
+    assert {result.payload(url) for url in result.captures} == {b"here", b"there"}
+
+
+def test_the_digest_is_that_of_every_leaf_in_order_whatever_characters_names_hold(tmp_path, fields):
+    names = ["é.jsonl", "\U0001f600.jsonl", "\uffff.jsonl", 'a"b.jsonl']
+    for name in names:
+        lines(tmp_path / name, {"text": name}, {"no": "text"})
+    result = fields.crawl(config("jsonl", tmp_path / "*.jsonl"))
+    kept = [(url, f"0 resource {capture.payload_sha256}") for url, capture in result.captures.items()]
+    assert result.outcome.digest == content_digest([*kept, *result.reasons.items()])
+
+
+def test_counting_reads_no_page(tmp_path):
+    ledger = Ledger(tmp_path / "ledger.sqlite", shards=1)
+    ledger.add(["http://a.test/", "http://b.test/", "http://a.test/"], depth=0)
+    ledger.admit([("http://a.test/", "robots"), ("http://b.test/", "")])
+    ledger.enter("file:x#1")
+    ledger.drop("file:x#1", "empty")
+    ledger.db.set_authorizer(lambda act, table, *rest: sqlite3.SQLITE_DENY if table == "pages" else sqlite3.SQLITE_OK)
+    assert ledger.counts() == (2, 3)

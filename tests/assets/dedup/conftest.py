@@ -12,12 +12,12 @@ from assets.dedup.config import DedupConfig
 from assets.dedup.duplicates import remove_duplicates
 from assets.documents import (
     Document,
-    ShardWriter,
     document_id,
     read_documents,
     read_dropped,
     shard_names,
     shard_of,
+    write_shard,
 )
 from resources.build import Build, Outcome
 from resources.store import Store
@@ -63,10 +63,8 @@ class Workshop:
     def extracted(self, name: str, documents: Iterable[Document], shards: int = 2) -> Path:
         documents = list(documents)
         for shard in range(shards):
-            with ShardWriter(self.build(name), shard) as writer:
-                for document in documents:
-                    if shard_of(document.url, shards) == shard:
-                        writer.keep(document)
+            own = [document for document in documents if shard_of(document.url, shards) == shard]
+            write_shard(self.build(name), lambda shard, own=own: own, shard)
         return self.root / name
 
     def pages(self, texts: dict[str, str], snapshot: str = "2026-01-05") -> list[Document]:

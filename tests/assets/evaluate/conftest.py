@@ -10,7 +10,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from assets.documents import Document, ShardWriter, document_id
+from assets.documents import Document, document_id, write_shard
 from assets.evaluate.config import EvaluateConfig
 from assets.evaluate.evaluate import evaluate
 from assets.vocabulary import SPECIAL_TOKENS, Vocabulary
@@ -65,9 +65,7 @@ class World:
     def add_snapshot(self, documents: Sequence[Document]) -> None:
         """A snapshot's corpus and token shards."""
         name = f"corpus-{len(self.corpora)}"
-        with ShardWriter(self.build(name), 0) as writer:
-            for document in documents:
-                writer.keep(document)
+        write_shard(self.build(name), lambda shard: documents, 0)
         self.corpora.append(self.root / name)
         vocabulary = Vocabulary(self.tokenizer)
         shards = self.root / f"shards-{len(self.shards)}"

@@ -10,6 +10,7 @@ from assets.evaluate.gate import Verdict, decide, settle
 from assets.stage import Inputs
 from resources.artifact import Artifact, Recipe
 from resources.build import Build, Outcome
+from resources.collection import remove_artifacts
 from resources.errors import LakeError
 from resources.journal import Journal
 from resources.lake import Lake
@@ -84,6 +85,35 @@ def test_the_champion_judged_against_itself_stays_champion(lake: Lake, world) ->
 
     assert artifact.stats["decision"] == "keep"
     assert journal.read().champion is None
+
+
+def test_a_verdict_promotes_over_the_champion_that_it_names_only(lake: Lake, world) -> None:
+    _, artifact = judged(lake, world)
+    assert Verdict.read(artifact.path).champion is None
+    journal = Journal(lake.store, "tidemill-test")
+    reigning = committed(lake, world, "finetuned")
+    journal.decide("promoted", reigning, reigning, "came first")
+
+    settle(artifact, lake, journal)
+
+    state = journal.read()
+    assert state.champion is not None
+    assert state.champion.fingerprint == reigning.fingerprint
+    assert state.entries[-1].kind == "kept"
+
+
+def test_a_verdict_that_is_entered_needs_its_checkpoint_no_more(lake: Lake, world) -> None:
+    _, artifact = judged(lake, world)
+    journal = Journal(lake.store, "tidemill-test")
+    settle(artifact, lake, journal)
+    entries = journal.read().entries
+    candidate = lake.get(Verdict.read(artifact.path).candidate.fingerprint)
+    assert candidate is not None
+    remove_artifacts(lake, [candidate])
+
+    settle(artifact, lake, journal)
+
+    assert journal.read().entries == entries
 
 
 def test_a_verdict_about_a_lost_checkpoint_is_refused(lake: Lake, world, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.extract.config import ExtractConfig
+from assets.extract.main_text import mark_structure
 from assets.extract.page import Page, Refused, read_page
 
 URL = "http://a.test/page"
@@ -72,6 +73,11 @@ def test_escaped_tags_in_a_text_stay_text():
 
 def test_code_that_shows_fences_is_not_fenced_again():
     assert read(article(body="<pre>```\nx\n```</pre>")).text == "```\nx\n```"
+
+
+@pytest.mark.timeout(30)
+def test_code_that_never_ends_is_looked_through_once():
+    assert mark_structure("<pre>" * 200_000 + "x</pre>") == "<pre>" * 200_000 + "```\nx\n```</pre>"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from assets.crawl.web.docstrings import parse_module
-from assets.documents import Document, ShardWriter
+from assets.documents import Document, write_shard
 from assets.monitor.config import MonitorConfig
 from assets.monitor.request_log import FileRequestLog
 from assets.questions import documented_objects, phrase
@@ -163,6 +163,4 @@ def write_corpus(build: Build, documents: Sequence[Document], held_out: int) -> 
         for place, document in enumerate(documents)
     ]
     for shard in range(2):
-        with ShardWriter(build, shard) as writer:
-            for document in marked[shard::2]:
-                writer.keep(document)
+        write_shard(build, lambda shard: marked[shard::2], shard)

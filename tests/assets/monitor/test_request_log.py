@@ -93,7 +93,7 @@ def test_a_line_cut_short_is_ended_counted_and_costs_no_other(tmp_path, caplog):
     whole = path.read_bytes()
     path.write_bytes(whole[:-40])
     write_log(tmp_path, ["d"], SMALL)
-    assert "line 3 is torn" in caplog.text
+    assert "is torn" in caplog.text
     assert path.read_bytes().startswith(whole[:-40]), "what was written stays"
     requests, unreadable = read_lines(path.read_bytes())
     assert [(request.number, request.prompt) for request in requests] == [(1, "a"), (2, "b"), (3, "d")]
@@ -135,6 +135,16 @@ def test_two_servers_share_a_log(tmp_path):
         (other if number % 3 else one)(record("a", number))
     assert [request.number for request in logged(tmp_path)] == list(range(1, 34))
     assert len(closed_windows(tmp_path)) == 1
+
+
+def test_what_another_server_logged_is_read_once(tmp_path, monkeypatch):
+    one, other = FileRequestLog(SMALL, tmp_path), FileRequestLog(SMALL, tmp_path)
+    read: list[bytes] = []
+    from_line = LoggedRequest.from_line
+    monkeypatch.setattr(LoggedRequest, "from_line", lambda line: (read.append(line), from_line(line))[1])
+    for number in range(19):
+        (other if number % 2 else one)(record("a", number))
+    assert len(read) == len(set(read)) == 18
 
 
 def test_a_request_is_found_by_the_id_of_its_answer(tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from assets.documents import Document, ShardWriter, document_id, shard_of
+from assets.documents import Document, document_id, shard_of, write_shard
 from resources.build import Build
 from resources.store import Store
 
@@ -62,11 +62,9 @@ def write_corpus(new_build: Callable[..., Build], tmp_path: Path) -> Callable[..
 
     def write(documents: Sequence[Document], name: str = "cleaned", shards: int = 3) -> Path:
         build = new_build(name)
+        in_order = sorted(documents, key=lambda document: document.url)
         for shard in range(shards):
-            with ShardWriter(build, shard) as writer:
-                for document in sorted(documents, key=lambda document: document.url):
-                    if shard_of(document.url, shards) == shard:
-                        writer.keep(document)
+            write_shard(build, lambda shard: [d for d in in_order if shard_of(d.url, shards) == shard], shard)
         return tmp_path / "lake" / name
 
     return write

@@ -12,6 +12,7 @@ from assets.quality import filters, rules
 from assets.quality.config import FilterConfig, QualityConfig
 from assets.quality.filters import broken_rule, known_filters, quality_filter
 from assets.quality.judge import Judge
+from assets.quality.words import plain_words, spaced_words, symbols_and_words
 from resources.errors import BuildError, SpecError
 
 GUIDE = Path(__file__).parents[3] / "docs" / "adding-a-filter.md"
@@ -158,3 +159,11 @@ def test_what_the_guide_shows_is_all_that_it_takes_to_add_a_filter(tmp_path, mon
     assert verdict("This page does not.", "shouting") is None
     with pytest.raises(ValidationError, match="did you mean 'max_capitals'"):
         FilterConfig(name="shouting", max_capitols=0.4)
+
+
+@pytest.mark.parametrize("cut", [spaced_words, plain_words, symbols_and_words])
+@pytest.mark.parametrize(
+    ("text", "words"), [("한국어 문장", ["한국어", "문장"]), ("用numpy", ["用", "numpy"]), ("བོད", ["བ", "ོ", "ད"])]
+)
+def test_a_character_is_a_word_where_no_spaces_are_written(cut, text, words):
+    assert cut(text) == words

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from assets.documents import Document, ShardWriter, document_id, shard_of
+from assets.documents import Document, document_id, shard_of, write_shard
 from resources.build import Build
 from resources.store import Store
 
@@ -64,10 +64,9 @@ class Corpora:
     def corpus(self, name: str, documents: Iterable[Document], shards: int = 3) -> Path:
         documents = list(documents)
         for shard in range(shards):
-            with ShardWriter(self.build(name), shard) as writer:
-                for document in documents:
-                    if shard_of(document.url, shards) == shard:
-                        writer.keep(document)
+            write_shard(
+                self.build(name), lambda shard: [d for d in documents if shard_of(d.url, shards) == shard], shard
+            )
         return self.root / name
 
 

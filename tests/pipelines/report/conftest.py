@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from assets.documents import Document, ShardWriter, document_id
+from assets.documents import Document, Dropped, document_id, write_shard
 from assets.evaluate.gate import Comparison, DomainFinding, Needed, Verdict
 from assets.evaluate.report import Completion, Figure, Judged, ModelResult, Report
 from assets.monitor.changes import Share, Stranger
@@ -101,11 +101,8 @@ def home(empty_home: Home) -> Home:
 def _corpus(home: Home) -> None:
     def documents(*kept: Document, dropped: tuple[tuple[Document, str, float], ...] = ()) -> Callable[[Build], None]:
         def fill(build: Build) -> None:
-            with ShardWriter(build, 0) as writer:
-                for document in kept:
-                    writer.keep(document)
-                for document, reason, score in dropped:
-                    writer.drop(document, reason, score)
+            verdicts = [*kept, *(Dropped(document.id, document.url, *why) for document, *why in dropped)]
+            write_shard(build, lambda shard: verdicts, 0)
 
         return fill
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.report.story import seconds_by_fingerprint
 from resources.errors import InputError
+from resources.tracking import seconds_by_fingerprint
 
 DATE = "2026-01-05"
 
