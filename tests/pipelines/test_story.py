@@ -10,8 +10,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-pytestmark = pytest.mark.skipif("TIDEMILL_LONG" not in os.environ, reason="plays for minutes: set TIDEMILL_LONG=1")
-
 COMMAND = [sys.executable, "-m", "pipelines.story"]
 
 

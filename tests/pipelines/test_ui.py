@@ -16,8 +16,6 @@ import pytest
 
 from tests.pipelines.test_story import processes_of
 
-pytestmark = pytest.mark.skipif("TIDEMILL_LONG" not in os.environ, reason="plays for minutes: set TIDEMILL_LONG=1")
-
 COMMAND = [sys.executable, "-m", "pipelines.cli.main"]
 FIRST, SECOND = "2026-01-05", "2026-01-12"
 TINY = """\
