@@ -14,9 +14,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from llm_core.errors import LLMCoreError
 from llm_core.train.config import RunConfig
-from llm_core.train.interrupt import EXIT_CODE, TrainingInterruptedError
+from llm_core.train.interrupt import exit_status
 from llm_core.train.launch import die_with_launcher
 from llm_core.train.loop import train
 from llm_core.train.metrics import ProgressLines, StepMetrics
@@ -39,21 +38,17 @@ class ReportingCallback(ProgressLines):
 
 
 def main(config_file: Path) -> int:
-    """Train what a run's JSON file says; 0 when finished, 143 when stopped by SIGTERM, 2 on errors of ours."""
+    """Train what a run's JSON file says; returns the exit status."""
     die_with_launcher()
-    try:
+
+    def run() -> None:
         config = RunConfig.from_file(config_file)
         progress = Path(config.scratch) / PROGRESS_FILE
         with _pipes() as pipes:
             tell = pipes.log.info if pipes is not None else lambda line: None
             train(config, ReportingCallback(lambda step: _write(progress, step), tell))
-    except TrainingInterruptedError as error:
-        sys.stderr.write(f"{error}\n")
-        return EXIT_CODE
-    except LLMCoreError as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        return 2
-    return 0
+
+    return exit_status(run)
 
 
 def _pipes() -> AbstractContextManager[Any]:

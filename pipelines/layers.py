@@ -30,9 +30,11 @@ class Settings:
         return Settings(_merge(below.values, self.values), {**below.origins, **self.origins})
 
     def origin(self, path: Sequence[str | int]) -> str:
-        """Where the value at a path was set, or the nearest thing around it."""
-        around = (tuple(map(str, path[:end])) for end in range(len(path), 0, -1))
-        return next((self.origins[key] for key in around if key in self.origins), DEFAULTS)
+        """Where the value at a path was set, or something in it, or the nearest thing around it."""
+        key = tuple(map(str, path))
+        within = (found for found in self.origins if key and found[: len(key)] == key)
+        around = (key[:end] for end in range(len(key), 0, -1))
+        return next((self.origins[found] for found in (key, *within, *around) if found in self.origins), DEFAULTS)
 
     def source(self, path: Sequence[str]) -> str:
         """Where the value at a path was set; "defaults" where no layer sets it."""

@@ -13,12 +13,7 @@ from pipelines.site import Site
 from pipelines.spec import Spec
 
 INTERVAL_S = 5
-UNDER_WAY = (
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-)
+UNDER_WAY = [dg.DagsterRunStatus[name] for name in ("QUEUED", "NOT_STARTED", "STARTING", "STARTED")]
 
 
 def closed_window_sensor(
@@ -76,7 +71,7 @@ def drift_sensor(spec: Spec, site: Site, job: dg.UnresolvedAssetJobDefinition) -
         if snapshot is None:
             yield dg.SkipReason(f"window {drifted[0]} drifted; waiting for a snapshot that is not judged yet")
             return
-        asked = dg.RunsFilter(job_name=job.name, tags={"dagster/partition": snapshot}, statuses=list(UNDER_WAY))
+        asked = dg.RunsFilter(job_name=job.name, tags={"dagster/partition": snapshot}, statuses=UNDER_WAY)
         if context.instance.get_runs(filters=asked, limit=1):
             yield dg.SkipReason(f"window {drifted[0]} drifted; a run for {snapshot} is under way")
             return

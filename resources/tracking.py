@@ -161,6 +161,7 @@ class Tracking:
                     self.model,
                     source=artifact.uri if artifact else f"collected:{fingerprint}",
                     run_id=run.info.run_id if run else None,
+                    description=run.info.run_name if run else None,
                     tags={FINGERPRINT_TAG: fingerprint, "tidemill.stage": artifact.stage if artifact else ""},
                 )
                 if int(made.version) != version:

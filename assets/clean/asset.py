@@ -14,7 +14,8 @@ def cleaned(config: CleanConfig) -> Stage:
     def run(build: Build, inputs: Inputs) -> Outcome:
         from assets.clean.clean import clean
 
-        return clean(build, config, inputs.one("deduped").path)
+        earlier = [artifact.path for artifact in inputs.all("cleaned")]
+        return clean(build, config, inputs.one("deduped").path, earlier)
 
     return Stage(
         name="cleaned",
@@ -22,7 +23,7 @@ def cleaned(config: CleanConfig) -> Stage:
         description="Unicode repaired, lines that repeat over a host removed, personal data masked.",
         version=VERSION,
         config=config,
-        inputs={"deduped": Take.SAME},
+        inputs={"deduped": Take.SAME, "cleaned": Take.EARLIER},
         run=run,
         engines=("ftfy", "tldextract", "xxhash"),
         kinds=("parquet",),

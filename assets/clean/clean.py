@@ -2,10 +2,12 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from assets.clean.boilerplate import repeated_lines, without_lines
 from assets.clean.characters import repair_characters, tidy_lines
@@ -15,14 +17,20 @@ from assets.pii import mask_pii
 from assets.split import host_of
 from resources.build import Build, Outcome
 
+BOILERPLATE = "boilerplate.bin"
 
-def clean(build: Build, config: CleanConfig, documents: Path) -> Outcome:
+
+def clean(build: Build, config: CleanConfig, documents: Path, earlier: Sequence[Path] = ()) -> Outcome:
     """Fill the build with the cleaned documents, in two passes: lines counted by host, then texts cleaned.
 
-    Drops `empty_after_cleaning`: documents in which no letter or digit is left. Stats add up what
-    was done to all documents, dropped ones included; each shard's share lies in `counts/`.
+    What was boilerplate in an `earlier` cleaned artifact still is: a later snapshot has too few of a
+    host's pages to show it. Drops `empty_after_cleaning`: documents in which no letter or digit is
+    left. Stats add up what was done to all documents, dropped ones included; each shard's share
+    lies in `counts/`.
     """
-    repeated = repeated_lines(build, config, documents)
+    known = (np.fromfile(folder / BOILERPLATE, "<u8").tolist() for folder in earlier)
+    repeated = repeated_lines(build, config, documents).union(*known)
+    build.write(BOILERPLATE, np.array(sorted(repeated), "<u8").tobytes())
     shards = shard_names(documents)
     judge = partial(_judge_shard, build, config, repeated, shards)
     funnel = write_shards(build, "clean", len(shards), count_documents(documents), judge)

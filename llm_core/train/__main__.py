@@ -6,9 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from llm_core.errors import LLMCoreError
 from llm_core.train.config import RunConfig
-from llm_core.train.interrupt import EXIT_CODE, TrainingInterruptedError
+from llm_core.train.interrupt import exit_status
 from llm_core.train.launch import become_launcher, die_with_launcher, is_launched, launch_environment
 from llm_core.train.metrics import ProgressLines
 
@@ -16,16 +15,13 @@ USAGE = "usage: python -m llm_core.train CONFIG.json"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run a configuration; where it asks for several processes, become their launcher.
-
-    Returns:
-        0 when the run is finished; 143 when SIGTERM stopped it (start it again to go on); 2 on errors of its own.
-    """
+    """Run a configuration; where it asks for several processes, become their launcher. Returns the exit status."""
     if len(arguments) != 1 or arguments[0].startswith("-"):
         sys.stderr.write(f"{USAGE}\n\n{RunConfig.__doc__}")
         return 2
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    try:
+
+    def run() -> None:
         config = RunConfig.from_file(Path(arguments[0]))
         if config.processes > 1 and not is_launched():
             os.environ.update(launch_environment(config.processes))
@@ -34,13 +30,8 @@ def main(arguments: Sequence[str]) -> int:
         from llm_core.train.loop import train  # late: a launcher does not need it
 
         train(config, ProgressLines())
-    except TrainingInterruptedError as error:
-        sys.stderr.write(f"{error}\n")
-        return EXIT_CODE
-    except LLMCoreError as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        return 2
-    return 0
+
+    return exit_status(run)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """SIGTERM as a request: the step is finished, a checkpoint written, and the run leaves."""
 
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -38,3 +39,14 @@ def listen_for_stop() -> Iterator[StopRequest]:
         yield request
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def exit_status(training: Callable[[], None]) -> int:
+    """Run a training: 0 when finished, 143 when SIGTERM stopped it (start again to go on), 2 on errors of its own."""
+    try:
+        training()
+    except LLMCoreError as error:
+        is_stop = isinstance(error, TrainingInterruptedError)
+        sys.stderr.write(f"{error}\n" if is_stop else f"{type(error).__name__}: {error}\n")
+        return EXIT_CODE if is_stop else 2
+    return 0

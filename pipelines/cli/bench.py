@@ -1,13 +1,13 @@
 """`tidemill bench`: measure a part beside its peer in one run; a module of `tests/bench` says what and how."""
 
 import argparse
-import importlib.util
 import json
 import platform
-from collections.abc import Iterator, Mapping
+import runpy
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import ModuleType
 
 from resources.errors import SpecError
 
@@ -38,8 +38,8 @@ def benchmarks() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith("_"))
 
 
-def find_benchmark(name: str) -> ModuleType:
-    """The module of a benchmark, which has `measure() -> Measured`.
+def find_benchmark(name: str) -> Callable[[], Measured]:
+    """The `measure` of a benchmark's module.
 
     Raises:
         SpecError: if there is none of this name.
@@ -48,12 +48,9 @@ def find_benchmark(name: str) -> ModuleType:
         raise SpecError(
             f"there is no benchmark {name!r}; there are {', '.join(benchmarks())} (in a checkout's tests/bench)"
         )
-    spec = importlib.util.spec_from_file_location(f"bench_{name}", FOLDER / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    sys.path.insert(0, str(FOLDER.parents[1]))  # it imports what the tests share
+    measure: Callable[[], Measured] = runpy.run_path(str(FOLDER / f"{name}.py"))["measure"]
+    return measure
 
 
 def lines(name: str, measured: Measured) -> Iterator[str]:
@@ -76,6 +73,6 @@ def run(options: argparse.Namespace) -> int:
     if options.name is None:
         print("\n".join(benchmarks()))
         return 0
-    for line in lines(options.name, find_benchmark(options.name).measure()):
+    for line in lines(options.name, find_benchmark(options.name)()):
         print(line)
     return 0

@@ -37,11 +37,11 @@ def run(options: argparse.Namespace) -> int:
     site = site_of(options)
     settings = settle(options.profile or DEFAULT_PROFILE, options.file, options.set, site.home)
     spec = settings.load().spec
-    settings.remember(site.home)
     lineage = lineage_of(spec)
     stages = select(lineage, options.select)
     journal = site.workplace(lineage.model).journal
     snapshots = choose_snapshots(lineage, options.snapshot, journal)
+    settings.remember(site.home)
     with ProgressDisplay() as display:
         made = execute(lineage, spec, site, stages, snapshots, display)
     answer = summary(made, journal, time.monotonic() - started)

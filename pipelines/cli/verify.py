@@ -23,5 +23,5 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({"artifacts": len(whole), "damaged": rows}))
     elif not rows:
-        print(f"{len(whole)} artifacts, every byte as its manifest says")
+        print(f"{len(whole)} artifacts in {site.lake}, every byte as its manifest says")
     return 1 if rows else 0

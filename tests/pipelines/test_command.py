@@ -199,3 +199,12 @@ def test_the_server_takes_its_device_and_limits_from_the_command(tmp_path, capsy
         if field.name != "device":
             assert main(["serve", "--home", str(tmp_path), flag, given]) == 2
             assert f"ServeConfig.{field.name} is -1" in capsys.readouterr().err
+
+
+def test_a_benchmark_runs_from_any_folder_and_ends_with_its_figures_as_json(tmp_path):
+    command = [sys.executable, "-m", "pipelines.cli.main", "bench", "dedup"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["bench"] == "dedup"
+    assert {row["system"] for row in told["rows"]} == {"tidemill", "datasketch"}
+    assert told["ratios"]["datasketch"] > 0

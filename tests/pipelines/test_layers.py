@@ -113,6 +113,7 @@ def test_a_value_that_no_layer_sets_comes_from_the_defaults():
     assert settings.source(("a", "b")) == "--set a.b"
     assert settings.source(("a", "c")) == settings.source(("d",)) == "defaults"
     assert settings.origin(("a", "b", "deeper")) == "--set a.b", "the nearest thing around, for errors"
+    assert settings.origin(("a",)) == "--set a.b", "what is in it, where it was not set itself"
 
 
 def test_every_shipped_profile_can_be_read():

@@ -18,13 +18,13 @@ def document(url: str, text: str, title: str = "A title") -> Document:
 
 
 @pytest.fixture
-def documents(tmp_path: Path) -> Callable[[Sequence[Document]], Path]:
-    def write(given: Sequence[Document]) -> Path:
-        build = Build(Store(tmp_path / "source"), "deduped/fp", tmp_path / "source-scratch")
+def documents(tmp_path: Path) -> Callable[..., Path]:
+    def write(given: Sequence[Document], name: str = "source") -> Path:
+        build = Build(Store(tmp_path / name), "deduped/fp", tmp_path / f"{name}-scratch")
         in_order = sorted(given, key=lambda one: one.url)
         for shard in range(SHARDS):
             write_shard(build, lambda shard: [one for one in in_order if shard_of(one.url, SHARDS) == shard], shard)
-        return tmp_path / "source/deduped/fp"
+        return tmp_path / name / "deduped/fp"
 
     return write
 

@@ -67,6 +67,16 @@ def test_a_host_with_few_pages_keeps_all_its_lines(documents, new_build):
     assert all(COOKIES in text for text in texts(build).values())
 
 
+def test_what_was_boilerplate_in_an_earlier_snapshot_still_is(documents, new_build):
+    earlier = []
+    for name, numbers, removed in [("first", range(40), 80), ("second", [41, 42], 4), ("third", [43], 2)]:
+        build = new_build(name)
+        source = documents([page(number) for number in numbers], f"{name} source")
+        assert clean(build, CleanConfig(), source, earlier).stats["lines_removed"] == removed
+        assert all(COOKIES not in text and "## Parameters" in text for text in texts(build).values())
+        earlier = [folder_of(build)]
+
+
 def test_a_share_of_one_removes_nothing(documents, new_build):
     build = new_build()
     config = CleanConfig(boilerplate_share=1, boilerplate_share_short=1)
