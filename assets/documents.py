@@ -98,6 +98,11 @@ def read_documents(source: Path | Sequence[Path]) -> Iterator[Document]:
         yield from read_rows(path, Document)
 
 
+def held_out(corpora: Sequence[Path]) -> Iterator[Document]:
+    """The held-out documents of several corpora, streamed."""
+    return (document for folder in corpora for document in read_documents(folder) if document.split == "held_out")
+
+
 def read_dropped(source: Path | Sequence[Path]) -> Iterator[Dropped]:
     """What a stage dropped, from an artifact's folder or from shard files."""
     for path in shard_names(source, "dropped") if isinstance(source, Path) else source:

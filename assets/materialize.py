@@ -5,6 +5,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -73,7 +74,7 @@ def _materialize(
             stage.recipe(partition, inputs),
             lambda build: stage.run(build, local),
             workers=workplace.workers,
-            report=workplace.report,
+            report=lambda told: workplace.report(replace(told, label=f"{stage.name} {partition}: {told.label}")),
             launch=_through_pipes(context),
         )
     seconds = None if is_cached else time.monotonic() - started
@@ -82,6 +83,7 @@ def _materialize(
     run = None
     if all(finding.passed for finding in findings.values()):
         run = record(stage, artifact, exhibits, workplace, seconds=seconds, dagster_run=context.run_id)
+        workplace.tracking.follow(workplace.journal, workplace.lake)
     context.log.info(f"{stage.name} {partition}: {artifact.fingerprint} ({'cached' if is_cached else 'made'})")
     carried = Finding(True, "checked at the snapshot that made it")
     return dg.MaterializeResult(
@@ -103,12 +105,12 @@ def record(
     seconds: float | None = None,
     dagster_run: str = "",
 ) -> str:
-    """See that the artifact has its one MLflow run and, for a checkpoint, its version; returns the run's id."""
+    """See that the journal has what the artifact decides, and MLflow its one run; returns the run's id."""
     if stage.registers:
         workplace.journal.register(artifact)
     if stage.settle is not None:
         stage.settle(artifact, workplace.lake, workplace.journal)
-    run = workplace.tracking.record(
+    return workplace.tracking.record(
         artifact,
         workplace.lake.manifest(artifact),
         plots=exhibits.plots,
@@ -117,8 +119,6 @@ def record(
         seconds=seconds,
         dagster_run=dagster_run,
     )
-    workplace.tracking.follow(workplace.journal, workplace.lake)
-    return run
 
 
 def _deps(stage: Stage, lineage: Lineage, partitions: dg.PartitionsDefinition) -> list[dg.AssetDep]:
@@ -181,5 +181,6 @@ def _metadata(
         metadata["samples"] = dg.MetadataValue.table([dg.TableRecord(dict(row)) for row in exhibits.samples])
     for title, png in exhibits.plots.items():
         inline = dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
-        metadata[title] = inline if len(png) <= INLINE_PLOT_BYTES else f"plots/{title}.png of MLflow's run {run}"
+        linked = f"plots/{title.replace(' ', '_')}.png of MLflow's run {run}"
+        metadata[title] = inline if len(png) <= INLINE_PLOT_BYTES else linked
     return metadata

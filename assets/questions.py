@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from assets.documents import Document
-from assets.split import domain_of, host_of
 from assets.vocabulary import SPECIAL_TOKENS
 
 SHORTEST_SENTENCE = 20
@@ -55,16 +54,6 @@ class Subject:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A question, and the page that it is about; `document` is that document's id."""
-
-    text: str
-    document: str
-    url: str
-    host: str
-
-
 def documented_objects(document: Document) -> list[Subject]:
     """The subjects of a document (text in light Markdown) that a reader would ask for by name.
 
@@ -86,7 +75,7 @@ def phrase(subject: Subject, draw: random.Random) -> str:
     return wording.format(name=subject.name, sentence=subject.sentence)
 
 
-def questions(documents: Iterable[Document], seed: int, count: int) -> list[Question]:
+def questions(documents: Iterable[Document], seed: int, count: int) -> list[str]:
     """Draw `count` questions, each independently: a document, a subject of it, a wording, all uniformly.
 
     Draws are with replacement, so that two lots with other seeds come from the same distribution
@@ -95,20 +84,16 @@ def questions(documents: Iterable[Document], seed: int, count: int) -> list[Ques
     only where no document has a subject.
     """
     chance = np.random.default_rng([seed, 0])
-    held: list[tuple[Document, list[Subject]] | None] = [None] * count
+    held: list[list[Subject]] = [[]] * count
     seen = 0
     for document in documents:
         described = [item for item in documented_objects(document) if not _has_special_token(item)]
         if described:
             seen += 1
             for slot in np.flatnonzero(chance.random(count) * seen < 1):
-                held[slot] = (document, described)
+                held[slot] = described
     draw = random.Random(f"questions {seed}")
-    asked = []
-    for document, described in (pair for pair in held if pair is not None):
-        text = phrase(draw.choice(described), draw)
-        asked.append(Question(text, document.id, document.url, domain_of(host_of(document.url))))
-    return asked
+    return [phrase(draw.choice(described), draw) for described in held if described]
 
 
 def _has_special_token(subject: Subject) -> bool:

@@ -145,7 +145,7 @@ class Lineage:
             if missing:
                 raise BuildError(
                     f"{stage.name} of {partition} takes {name} of {', '.join(missing)}, which is not made yet; "
-                    f"run `tidemill run --snapshot {missing[0]}` first (snapshots are made oldest first)"
+                    f"`tidemill run --select +{stage.name} --snapshot {missing[0]}` makes it"
                 )
             given[name] = [known[name, date] for date in wanted]
         if stage.look_up is not None:

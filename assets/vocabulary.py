@@ -56,3 +56,8 @@ class Vocabulary:
         """The ids of what a chat template wrote, whose special tokens are meant."""
         self.tokenizer.encode_special_tokens = False
         return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
+
+
+def same_tokenizer(one: Path, other: Path) -> bool:
+    """Whether two folders hold the same tokenizer; a corpus that changed makes another, with other ids for a text."""
+    return (one / TOKENIZER_FILE).read_bytes() == (other / TOKENIZER_FILE).read_bytes()

@@ -74,7 +74,7 @@ class Calendar(Config):
         for date in self.snapshots:
             if date not in ticks:
                 raise SpecError(f"calendar.snapshots: {date} is no tick of {self.cron!r}; change one of the two")
-        after = next(tick for tick in ticks if tick > self.snapshots[-1])
+        after = next((tick for tick in ticks if tick > self.snapshots[-1]), far.strftime(DATE))
         between = [tick for tick in ticks if tick < after and tick not in self.snapshots]
         return self._windows(self.snapshots[0], after, between)
 

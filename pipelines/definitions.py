@@ -5,7 +5,6 @@ import os
 import dagster as dg
 
 from assets.materialize import to_asset
-from assets.stage import Lineage
 from pipelines.jobs import lineage_jobs, monitor_job
 from pipelines.lineage import lineage_of, monitoring_of
 from pipelines.schedules import calendar_schedule
@@ -13,11 +12,6 @@ from pipelines.sensors import closed_window_sensor, drift_sensor
 from pipelines.settings import settings_of_process
 from pipelines.site import Site
 from pipelines.spec import Spec
-
-
-def assets_of(lineage: Lineage, partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
-    """A lineage as Dagster assets."""
-    return [to_asset(stage, lineage, partitions) for stage in lineage.stages]
 
 
 def definitions(spec: Spec, site: Site) -> dg.Definitions:
@@ -32,8 +26,9 @@ def definitions(spec: Spec, site: Site) -> dg.Definitions:
     monitoring = monitoring_of(spec, site.requests(spec.model_name))
     jobs = lineage_jobs(lineage, snapshots)
     watching = monitor_job(monitoring, windows)
+    parts = ((lineage, snapshots), (monitoring, windows))
     return dg.Definitions(
-        assets=[*assets_of(lineage, snapshots), *assets_of(monitoring, windows)],
+        assets=[to_asset(stage, part, partitions) for part, partitions in parts for stage in part.stages],
         jobs=[*jobs.values(), watching],
         sensors=[closed_window_sensor(spec, site, watching, windows), drift_sensor(spec, site, jobs["retrain"])],
         schedules=[calendar_schedule(spec, jobs["retrain"])],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from assets.stage import Known, Lineage, Plan, Stage
 from pipelines.site import Site
 from resources.build import Progress
-from resources.errors import BuildError, TidemillError
+from resources.errors import BuildError
 from resources.lease import is_alive
 from resources.store import write_whole
 from resources.workplace import Workplace
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pipelines.spec import Spec
 
 UNTOLD_S = 300.0
+OURS = re.compile(r"^(resources|llm_core)\.[\w.]+: ")  # errors of ours say all that there is to know
 INSTANCE_YAML = """\
 telemetry:
   enabled: false
@@ -88,6 +90,7 @@ def settle(lineage: Lineage, known: Known, workplace: Workplace) -> None:
     for (name, _), artifact in known.items():
         stage = lineage.stage(name)
         record(stage, artifact, stage.exhibit(workplace.lake.local(artifact)), workplace)
+    workplace.tracking.follow(workplace.journal, workplace.lake)  # last: a version names its run
 
 
 def _materialize(
@@ -95,9 +98,10 @@ def _materialize(
 ) -> None:
     import dagster as dg
 
-    from pipelines.definitions import assets_of
+    from assets.materialize import to_asset
 
-    assets = assets_of(lineage, spec.calendar.partitions())
+    partitions = spec.calendar.partitions()
+    assets = [to_asset(stage, lineage, partitions) for stage in lineage.stages]
     with open_instance(site.home) as instance:
         close_dead_runs(instance)
         for snapshot in dict.fromkeys(partition for _, partition in plan.missing):
@@ -140,12 +144,15 @@ def close_dead_runs(instance: dg.DagsterInstance) -> None:
             instance.report_run_failed(record.dagster_run, message="its process was killed; the next run goes on")
 
 
-def _error_of(result: dg.ExecuteInProcessResult, snapshot: str) -> TidemillError:
+def _error_of(result: dg.ExecuteInProcessResult, snapshot: str) -> BaseException:
+    """The first failed step's own error, in the words of what it came from."""
     for event in result.all_events:
         if event.is_step_failure:
             error = event.step_failure_data.error
-            while error is not None and error.cause is not None:
+            while error is not None and error.cause is not None and not OURS.match(error.message):
                 error = error.cause
-            text = error.message.strip() if error is not None else "no error was recorded"
-            return BuildError(f"{event.step_key} of {snapshot}: {text}")
+            if error is not None and error.cls_name == "DagsterExecutionInterruptedError":
+                return KeyboardInterrupt()
+            text = OURS.sub("", error.message.strip()) if error is not None else "no error was recorded"
+            return BuildError(f"{str(event.step_key).partition('__')[2]} of {snapshot}: {text}")
     return BuildError(f"the run of {snapshot} failed; see `tidemill ui`")

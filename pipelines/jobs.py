@@ -16,7 +16,7 @@ GROUPS = {
 DESCRIPTIONS = {
     "corpus": "From the crawl to token shards.",
     "train": "The pretrained checkpoint and its variants.",
-    "evaluate": "Judge the snapshot's candidate, and promote it or not.",
+    "evaluate": "Judge the snapshot's candidate, promote it or not, and make the reference of its requests.",
     "retrain": "The whole lineage at the next snapshot: what drift, or the calendar, asks for.",
     "all": "The whole lineage at a snapshot.",
 }

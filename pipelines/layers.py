@@ -79,9 +79,7 @@ def read_profile(name: str, above: tuple[Path, ...] = ()) -> Settings:
     base = settings.values.pop("extends", None)
     if base is None:
         return settings
-    if not is_path or (PROFILES / f"{base}.yaml").is_file():
-        return settings.over(read_profile(base, above))
-    return settings.over(read_profile(str(path.parent / base), above))
+    return settings.over(read_profile(str(path.parent / base) if base.endswith((".yaml", ".yml")) else base, above))
 
 
 def read_environment(environment: Mapping[str, str]) -> Settings:
@@ -119,11 +117,11 @@ def _single(path: Sequence[str], text: str, origin: str) -> Settings:
 
 
 def _read_yaml(path: Path) -> Settings:
-    text = path.read_text(encoding="utf-8")
     try:
+        text = path.read_text(encoding="utf-8")
         node = yaml.compose(text, _Loader)
         values = yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SpecError(f"{path} is not YAML: {error}") from error
     if not isinstance(values, dict) or node is None:
         raise SpecError(f"{path} is empty or not a map of settings")

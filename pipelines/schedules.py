@@ -13,7 +13,7 @@ def calendar_schedule(spec: Spec, retrain: dg.UnresolvedAssetJobDefinition) -> d
     """A run of `retrain` at each tick of the calendar's cron line, for the snapshot of that day."""
 
     @dg.schedule(
-        name="calendar",
+        name=f"calendar_{spec.profile}",
         job=retrain,
         cron_schedule=spec.calendar.cron,
         execution_timezone="UTC",
@@ -24,7 +24,7 @@ def calendar_schedule(spec: Spec, retrain: dg.UnresolvedAssetJobDefinition) -> d
     def calendar(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         snapshot = context.scheduled_execution_time.strftime("%Y-%m-%d")
         if snapshot in spec.calendar.dates():
-            yield dg.RunRequest(partition_key=snapshot, run_key=f"calendar {snapshot}")
+            yield dg.RunRequest(partition_key=snapshot, run_key=f"calendar {spec.profile} {snapshot}")
         else:
             yield dg.SkipReason(f"the calendar has no snapshot of {snapshot}")
 

@@ -22,7 +22,7 @@ def closed_window_sensor(
     """A run of `monitor` for each window of the request log that has closed."""
 
     @dg.sensor(
-        name="closed_windows",
+        name=f"closed_windows_{spec.profile}",
         job=job,
         minimum_interval_seconds=INTERVAL_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
@@ -53,7 +53,7 @@ def drift_sensor(spec: Spec, site: Site, job: dg.UnresolvedAssetJobDefinition) -
     """A run of `retrain` at the next snapshot, once a window has drifted."""
 
     @dg.sensor(
-        name="drift",
+        name=f"drift_{spec.profile}",
         job=job,
         minimum_interval_seconds=INTERVAL_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
@@ -63,7 +63,9 @@ def drift_sensor(spec: Spec, site: Site, job: dg.UnresolvedAssetJobDefinition) -
         workplace = site.workplace(spec.model_name)
         registry = workplace.journal.read()
         reports = [a for a in drift_reports(workplace.lake, registry) if str(a.partition) > (context.cursor or "")]
-        drifted = sorted(str(a.partition) for a in reports if a.stats["alarm"])
+        champion = registry.champion and registry.champion.fingerprint
+        # What drifted from a model that does not serve any more asks for nothing.
+        drifted = sorted(str(a.partition) for a in reports if a.stats["alarm"] and champion in a.parents)
         if not drifted:
             yield dg.SkipReason("no new window has drifted")
             return
@@ -71,7 +73,8 @@ def drift_sensor(spec: Spec, site: Site, job: dg.UnresolvedAssetJobDefinition) -
         if snapshot is None:
             yield dg.SkipReason(f"window {drifted[0]} drifted; waiting for a snapshot that is not judged yet")
             return
-        asked = dg.RunsFilter(job_name=job.name, tags={"dagster/partition": snapshot}, statuses=UNDER_WAY)
+        tags = {"dagster/partition": snapshot, "tidemill/profile": spec.profile}
+        asked = dg.RunsFilter(job_name=job.name, tags=tags, statuses=UNDER_WAY)
         if context.instance.get_runs(filters=asked, limit=1):
             yield dg.SkipReason(f"window {drifted[0]} drifted; a run for {snapshot} is under way")
             return
@@ -80,7 +83,7 @@ def drift_sensor(spec: Spec, site: Site, job: dg.UnresolvedAssetJobDefinition) -
         # The window is in the key: should this run fail, the next window that drifts asks again.
         yield dg.RunRequest(
             partition_key=snapshot,
-            run_key=f"drift {drifted[0]} {snapshot}",
+            run_key=f"drift {spec.profile} {drifted[0]} {snapshot}",
             tags={"tidemill/drifted_window": drifted[0], "dagster/priority": "1"},
         )
 

@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, Self, get_args, get_type_hints
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from assets.clean.config import CleanConfig
 from assets.config import Config
 from assets.crawl.config import CrawlConfig
+from assets.crawl.sources import LoopbackSource
 from assets.dedup.config import DedupConfig
 from assets.evaluate.config import EvaluateConfig, GateConfig
 from assets.extract.config import ExtractConfig
@@ -63,6 +64,16 @@ class Spec(Config):
     monitor: MonitorConfig = MonitorConfig()
     """What of the traffic is logged, and when it counts as drifted."""
 
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        positions, source = self.pretrain.model.max_positions, self.crawl.source
+        for name, length in (("finetune", self.finetune.train.length), ("lora", self.lora.train.length)):
+            if length > positions:
+                raise ValueError(f"{name}.train.length: {length} is more than pretrain.model.max_positions {positions}")
+        if isinstance(source, LoopbackSource) and (missing := set(self.calendar.snapshots) - {*source.editions}):
+            raise ValueError(f"crawl.source.editions: the snapshot {min(missing)} has none; name an edition for it")
+        return self
+
     @property
     def model_name(self) -> str:
         return f"tidemill-{self.profile}"
@@ -104,6 +115,8 @@ def load(
 def _explain(problem: Mapping[str, Any], settings: Settings) -> str:
     path = _written_path(problem["loc"], settings.values)
     message = str(problem["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    if not path and (whole := re.fullmatch(r"([\w.]+): (.*)", message)):
+        path, message = tuple(whole[1].split(".")), whole[2]
     named = re.match(r"\w+\.(\w+) is", message)
     if named and isinstance(problem.get("input"), Mapping) and named[1] in problem["input"]:
         path = (*path, named[1])

@@ -35,12 +35,12 @@ def trace_page(known: Known, lake: Lake, target: str) -> dict[str, Any]:
     snapshots = sorted({snapshot for _, snapshot in known})
     fates = [fate for snapshot in snapshots for fate in _fates(known, lake, url, snapshot)]
     if not fates:
-        raise InputError(f"{target}: no snapshot of this home has considered it; `tidemill run` crawls")
+        raise InputError(f"{target}: no snapshot here has considered it; `tidemill trace --help` has other forms")
     spans = {snapshot: _spans(known, lake, document_id(url, snapshot), snapshot) for snapshot in snapshots}
     return {
         "kind": "page",
         "url": url,
-        "documents": {snapshot: document_id(url, snapshot) for snapshot in snapshots},
+        "documents": {fate["snapshot"]: document_id(url, fate["snapshot"]) for fate in fates},
         "fate": fates,
         "tokens": {snapshot: span for snapshot, span in spans.items() if span},
         "steps": [found for snapshot in snapshots for found in _steps(known, lake, document_id(url, snapshot))],
@@ -182,6 +182,8 @@ def describe(trace: Mapping[str, Any]) -> Iterator[str]:
         for row in trace["documents"][:SHOWN_DOCUMENTS]:
             yield f"  {row['id']} {row['url']}"
     else:
-        for row in trace["artifacts"]:
+        answered = f"{trace['request']} was answered by version {trace['version']}: " if "request" in trace else ""
+        yield answered + "{stage} {partition}, made from".format(**trace["checkpoint"])
+        for row in trace["artifacts"][1:]:
             yield f"  {row['stage']} {row['partition']} {row['fingerprint']}"
         yield f"  {trace['documents']:,} documents of {trace['pages']:,} pages"

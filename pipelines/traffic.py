@@ -13,7 +13,7 @@ import httpx
 from assets.crawl.web.config import WebConfig
 from assets.crawl.web.drafts import dotted, outline
 from assets.crawl.web.packages import find_package
-from assets.documents import Document, document_id, read_documents
+from assets.documents import Document, document_id, held_out
 from assets.questions import questions
 from assets.split import domain_of, host_of
 from resources.errors import InputError, SpecError
@@ -49,21 +49,17 @@ def pools(lake: Lake, model: str, subjects: Sequence[str], seed: int, size: int 
         InputError: if a pool would be empty.
     """
     corpora = _reference_corpora(lake, model)
-    held_hosts = {domain_of(host_of(document.url)) for document in _held_out(corpora)}
+    held_hosts = {domain_of(host_of(document.url)) for document in held_out(corpora)}
     others = [document for subject in subjects for document in package_documents(subject)]
     known = sorted({host_of(document.url) for document in others} & held_hosts)
     if known:
         raise SpecError(f"--subject: the champion's held-out documents are about {known[0]} too; name another package")
-    in_domain = [question.text for question in questions(_held_out(corpora), APART + seed, size)]
-    shifted = [question.text for question in questions(others, APART + seed, size)]
+    in_domain = questions(held_out(corpora), APART + seed, size)
+    shifted = questions(others, APART + seed, size)
     for name, pool in (("held-out documents", in_domain), (", ".join(subjects), shifted)):
         if not pool:
             raise InputError(f"{name}: nothing there has a heading and a sentence that one could ask about")
     return Pools(in_domain, shifted)
-
-
-def _held_out(corpora: Sequence[Path]) -> Iterator[Document]:
-    return (document for folder in corpora for document in read_documents(folder) if document.split == "held_out")
 
 
 def _reference_corpora(lake: Lake, model: str) -> list[Path]:

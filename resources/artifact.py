@@ -3,10 +3,10 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from resources.errors import LakeError
@@ -46,13 +46,6 @@ class Artifact:
         if parts.scheme != "file":
             raise LakeError(f"{self.folder} lies at {self.uri}: fetch it with Lake.local before reading it")
         return Path(unquote(parts.path))
-
-    def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "parents": list(self.parents)}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        return cls(**{**data, "parents": tuple(data["parents"])})
 
 
 @dataclass(frozen=True)

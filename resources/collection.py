@@ -3,13 +3,12 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from functools import partial
 
 from resources.artifact import Artifact
 from resources.errors import LakeError
 from resources.journal import State
 from resources.lake import MANIFEST, Lake
-from resources.lease import held, is_held, lease
+from resources.lease import held
 
 PINS = "pins"
 
@@ -55,22 +54,6 @@ def remove_artifacts(lake: Lake, artifacts: Iterable[Artifact]) -> None:
         lake.store.remove(f"{artifact.folder}/{MANIFEST}")
         lake.store.remove(artifact.folder)
         lake.forget(artifact)
-
-
-def leftovers(lake: Lake) -> list[str]:
-    """What failed builds left half made, from which running them again would go on, and what was set aside."""
-    places = (".building", "aside", *lake.stages())
-    folders = [f"{place}/{name}" for place in places for name in lake.store.folders(place)]
-    return [name for name in folders if name.startswith(places[:2]) or not lake.store.exists(f"{name}/{MANIFEST}")]
-
-
-def remove_leftovers(lake: Lake, names: Iterable[str]) -> None:
-    """Remove leftovers; each under the lease of its build, so that none is taken from one that goes on now."""
-    for name in names:
-        claim = f".leases/{name.rpartition('/')[2]}"
-        with lease(lake.store, claim, finished=partial(is_held, lake.store, claim)) as is_mine:
-            if is_mine:
-                lake.store.remove(name)
 
 
 def pin(lake: Lake, fingerprint: str) -> None:

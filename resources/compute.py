@@ -2,7 +2,7 @@
 
 import multiprocessing
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed, wait
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
 
@@ -28,8 +28,9 @@ def run_tasks(build: Build, label: str, tasks: int, task: Callable[[int], None],
             task(rank)
             build.report(Progress(label, rank + 1, tasks, unit))
         return
-    futures = [_pool(build.workers).submit(task, rank) for rank in range(tasks)]
+    futures: list[Future[None]] = []
     try:
+        futures += [_pool(build.workers).submit(task, rank) for rank in range(tasks)]
         for done, future in enumerate(as_completed(futures), start=1):
             future.result()
             build.report(Progress(label, done, tasks, unit))

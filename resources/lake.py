@@ -11,15 +11,15 @@ import logging
 import os
 import platform
 import shutil
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from resources.artifact import Artifact, Recipe, content_digest, engine_versions
+from resources.artifact import Artifact, Recipe, blake2, content_digest, engine_versions
 from resources.build import PARTIAL, Build, Launch, Outcome, Progress, launch_plainly, silent
 from resources.errors import LakeError
-from resources.lease import lease
+from resources.lease import alone, lease
 from resources.store import Store, write_whole
 
 MANIFEST = "manifest.json"
@@ -122,9 +122,13 @@ class Lake:
         found = self.find(recipe)
         if found is not None:
             return found, True
-        manifest = f"{recipe.folder}/{MANIFEST}"
         claim = f".leases/{recipe.fingerprint}"
-        with lease(self.store, claim, finished=lambda: self.store.exists(manifest)) as is_mine:
+
+        def finished() -> bool:
+            report(Progress("waiting for another process that makes it", 0, None, "done"))
+            return self.store.exists(f"{recipe.folder}/{MANIFEST}")
+
+        with lease(self.store, claim, finished=finished) as is_mine:
             found = self.find(recipe)
             if found is not None:
                 return found, True
@@ -160,6 +164,7 @@ class Lake:
             "stats": dict(outcome.stats),
             "files": files,
         }
+        manifest["seal"] = blake2(manifest)
         self.store.create(f"{build.folder}/{MANIFEST}", json.dumps(manifest, indent=1, sort_keys=True).encode())
         shutil.rmtree(build.scratch, ignore_errors=True)
         artifact = self._read(build.folder)
@@ -197,14 +202,15 @@ class Lake:
 
     def set_aside(self, artifact: Artifact, damage: Collection[Damage]) -> None:
         """Move a damaged artifact where nothing reads it, and say so."""
-        if not self.store.exists(f"{artifact.folder}/{MANIFEST}"):
-            return  # another process did, and may be building it again in this folder
-        names = (f"aside/{artifact.stage}-{artifact.fingerprint}-{number}" for number in itertools.count())
-        target = next(name for name in names if not self.store.exists(name))
-        for entry in damage:
-            told = f"the artifact is set aside in {target} and will be rebuilt"
-            log.warning("%s/%s: %s; %s", artifact.folder, entry.file, entry.reason, told)
-        self.store.move(artifact.folder, target)
+        with alone(self.store):
+            if not self.store.exists(f"{artifact.folder}/{MANIFEST}"):
+                return  # another process did, and may be building it again in this folder
+            names = (f"aside/{artifact.stage}-{artifact.fingerprint}-{number}" for number in itertools.count())
+            target = next(name for name in names if not self.store.exists(name))
+            for entry in damage:
+                told = f"the artifact is set aside in {target} and will be rebuilt"
+                log.warning("%s/%s: %s; %s", artifact.folder, entry.file, entry.reason, told)
+            self.store.move(artifact.folder, target)
 
     def _trusted(self, folder: str) -> Artifact | None:
         artifact = self._read(folder)
@@ -269,7 +275,9 @@ class Lake:
         if data is None:
             return None
         try:
-            manifest: Mapping[str, Any] = json.loads(data)
+            manifest: dict[str, Any] = json.loads(data)
+            if manifest.pop("seal") != blake2(manifest):
+                raise ValueError("it was altered after it was written")
             return Artifact(
                 stage=manifest["stage"],
                 partition=manifest["partition"],
@@ -279,7 +287,7 @@ class Lake:
                 stats=manifest["stats"],
                 parents=tuple(parent["fingerprint"] for parent in manifest["parents"]),
             )
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             stage, fingerprint = folder.split("/")
             broken = Artifact(stage, None, fingerprint, "", self.store.uri(folder))
-            return Damage(broken, MANIFEST, f"it is not a manifest ({error})")
+            return Damage(broken, MANIFEST, f"it is no manifest ({error})")

@@ -34,7 +34,7 @@ def lease(store: Store, name: str, *, finished: Callable[[], bool]) -> Iterator[
         if finished():
             yield False
             return
-        with _alone(store):
+        with alone(store):
             is_free = _is_abandoned(store.read(name))
             if is_free:
                 store.remove(name)
@@ -48,29 +48,26 @@ def lease(store: Store, name: str, *, finished: Callable[[], bool]) -> Iterator[
     finally:
         stop.set()
         beat.join()
-        with _alone(store):
+        with alone(store):
             if _owner(store.read(name)).get("token") == token:
                 store.remove(name)
 
 
 def held(store: Store) -> list[str]:
     """The fingerprints of what is built now, by owners that live."""
-    return [name for name in store.names(".leases") if is_held(store, f".leases/{name}")]
-
-
-def is_held(store: Store, name: str) -> bool:
-    """Whether a lease has a living owner."""
-    data = store.read(name)
-    return data is not None and not _is_abandoned(data)
+    claims = {name: store.read(f".leases/{name}") for name in store.names(".leases")}
+    return [name for name, data in claims.items() if data is not None and not _is_abandoned(data)]
 
 
 @contextmanager
-def _alone(store: Store) -> Iterator[None]:
-    """Nobody else on this disk reads a lease to change it meanwhile: what was read is what is changed."""
+def alone(store: Store) -> Iterator[None]:
+    """Nobody else on this disk does so meanwhile: what was read, of a lease or an artifact, is what is changed."""
     if not store.is_local:
         yield
         return
-    with Path(store.key(".leases/.lock")).open("w") as lock:
+    path = Path(store.key(".leases/.lock"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -120,7 +117,7 @@ def _is_abandoned(data: bytes | None) -> bool:
 
 def _renew(store: Store, name: str, token: str, stop: threading.Event) -> None:
     while not stop.wait(HEARTBEAT_S):
-        with _alone(store):
+        with alone(store):
             if _owner(store.read(name)).get("token") != token:
                 return
             store.replace(name, _claim(token))

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 FINGERPRINT_TAG = "tidemill.fingerprint"
 # What MLflow takes of one parameter, and in one call.
 PARAM_CHARACTERS, BATCH_PARAMS, BATCH_METRICS = 6000, 100, 1000
+FINISHED = (
+    "tags t join runs r on r.run_uuid = t.run_uuid and t.key = ?"
+    " and r.status = 'FINISHED' and r.lifecycle_stage = 'active'"
+)
 QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 
 
@@ -64,20 +68,13 @@ class Tracking:
 
     def projection(self) -> Projection:
         """Which fingerprints have a finished run, how many versions of ours there are, where the aliases point."""
-        if not self.database.exists():
-            return Projection(frozenset(), 0, {})
-        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as db:
-            finished = db.execute(
-                "select t.value from tags t join runs r on r.run_uuid = t.run_uuid"
-                " where t.key = ? and r.status = 'FINISHED' and r.lifecycle_stage = 'active'",
-                (FINGERPRINT_TAG,),
-            )
-            versions = db.execute(
-                "select count(*) from model_version_tags where name = ? and key = ?", (self.model, FINGERPRINT_TAG)
-            )
-            aliases = db.execute("select alias, version from registered_model_aliases where name = ?", (self.model,))
-            places = {alias: int(version) for alias, version in aliases}
-            return Projection(frozenset(row[0] for row in finished), versions.fetchone()[0], places)
+        finished = _rows(self.database, f"select t.value from {FINISHED}", FINGERPRINT_TAG)
+        versions = _rows(
+            self.database, "select 1 from model_version_tags where name = ? and key = ?", self.model, FINGERPRINT_TAG
+        )
+        aliases = _rows(self.database, "select alias, version from registered_model_aliases where name = ?", self.model)
+        places = {alias: int(version) for alias, version in aliases}
+        return Projection(frozenset(row[0] for row in finished), len(versions), places)
 
     def is_behind(self, artifacts: Collection[Artifact], state: State) -> bool:
         """Whether MLflow lacks something that lake and journal have."""
@@ -235,23 +232,24 @@ class Tracking:
 
 
 def seconds_by_fingerprint(database: Path) -> dict[str, float]:
-    """How long each artifact took, from MLflow's SQLite store; empty where there is none.
+    """How long each artifact took, from MLflow's SQLite store; empty where there is none."""
+    seconds = "join metrics m on m.run_uuid = r.run_uuid and m.key = 'seconds' group by t.value"
+    return dict(_rows(database, f"select t.value, max(m.value) from {FINISHED} {seconds}", FINGERPRINT_TAG))
+
+
+def _rows(database: Path, query: str, *values: str) -> list[Any]:
+    """What MLflow's store answers, read without MLflow; nothing where there is none.
+
+    Opened for writing too: SQLite has to roll back what a kill in the middle of a commit left.
 
     Raises:
         InputError: if the file is no MLflow store.
     """
     if not database.exists():
-        return {}
+        return []
     try:
-        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as db:
-            rows = db.execute(
-                "select t.value, max(m.value) from metrics m"
-                " join tags t on t.run_uuid = m.run_uuid join runs r on r.run_uuid = m.run_uuid"
-                " where m.key = 'seconds' and t.key = ? and r.status = 'FINISHED' and r.lifecycle_stage = 'active'"
-                " group by t.value",
-                (FINGERPRINT_TAG,),
-            )
-            return dict(rows.fetchall())
+        with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=rw", uri=True)) as db:
+            return db.execute(query, values).fetchall()
     except sqlite3.Error as error:
         raise InputError(
             f"{database} cannot be read as MLflow's store ({error}); delete it and `tidemill run` writes it again"

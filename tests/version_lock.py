@@ -26,6 +26,9 @@ ROOMS = ("assets", "llm_core")
 ORCHESTRATION = {"assets.stage", "assets.exhibits", "assets.accounting", "assets.champion", "assets.plots"}
 """Modules that decide what is built, checked and shown, but no byte of what comes out."""
 
+PLUGINS = Path("assets/quality/rules")
+"""A folder whose modules are all loaded by whoever imports it."""
+
 
 @dataclass(frozen=True)
 class Logic:
@@ -136,6 +139,8 @@ def _imported(tree: ast.AST) -> Iterator[Path]:
             path = Path(*name.split(".")).with_suffix(".py")
             if name.split(".")[0] in ROOMS and name not in ORCHESTRATION and (ROOT / path).is_file():
                 yield path
+        if any(alias.name == PLUGINS.name for alias in node.names):
+            yield from (path.relative_to(ROOT) for path in sorted((ROOT / PLUGINS).glob("*.py")))
 
 
 def main() -> int:

@@ -5,7 +5,7 @@ from assets.clean.config import CleanConfig
 from assets.stage import Inputs, Stage, Take
 from resources.build import Build, Outcome
 
-VERSION = 1
+VERSION = 2
 
 
 def cleaned(config: CleanConfig) -> Stage:
@@ -14,8 +14,8 @@ def cleaned(config: CleanConfig) -> Stage:
     def run(build: Build, inputs: Inputs) -> Outcome:
         from assets.clean.clean import clean
 
-        earlier = [artifact.path for artifact in inputs.all("cleaned")]
-        return clean(build, config, inputs.one("deduped").path, earlier)
+        earlier = inputs.all("cleaned")
+        return clean(build, config, inputs.one("deduped").path, earlier[-1].path if earlier else None)
 
     return Stage(
         name="cleaned",

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,16 +20,16 @@ from resources.build import Build, Outcome
 BOILERPLATE = "boilerplate.bin"
 
 
-def clean(build: Build, config: CleanConfig, documents: Path, earlier: Sequence[Path] = ()) -> Outcome:
+def clean(build: Build, config: CleanConfig, documents: Path, earlier: Path | None = None) -> Outcome:
     """Fill the build with the cleaned documents, in two passes: lines counted by host, then texts cleaned.
 
-    What was boilerplate in an `earlier` cleaned artifact still is: a later snapshot has too few of a
+    What was boilerplate in the `earlier` cleaned artifact still is: a later snapshot has too few of a
     host's pages to show it. Drops `empty_after_cleaning`: documents in which no letter or digit is
     left. Stats add up what was done to all documents, dropped ones included; each shard's share
     lies in `counts/`.
     """
-    known = (np.fromfile(folder / BOILERPLATE, "<u8").tolist() for folder in earlier)
-    repeated = repeated_lines(build, config, documents).union(*known)
+    known = np.fromfile(earlier / BOILERPLATE, "<u8").tolist() if earlier else []
+    repeated = repeated_lines(build, config, documents).union(known)
     build.write(BOILERPLATE, np.array(sorted(repeated), "<u8").tobytes())
     shards = shard_names(documents)
     judge = partial(_judge_shard, build, config, repeated, shards)

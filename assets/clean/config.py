@@ -16,7 +16,7 @@ class CleanConfig(Config):
     boilerplate_share: float = Field(0.3, gt=0, le=1)
     """Share of a host's pages above which a line is boilerplate, in (0, 1]; 1 removes none."""
     boilerplate_min_pages: int = Field(10, ge=2)
-    """Fewest pages of a host, in pages of the snapshot, from which its boilerplate is told; smaller hosts keep all."""
+    """Fewest pages of a host in a snapshot from which its boilerplate is told; till then a host keeps all lines."""
     short_line_words: int = Field(3, ge=1)
     """Words below which a line is short, in words: section names such as `See also` repeat rightly."""
     boilerplate_share_short: float = Field(0.8, gt=0, le=1)

@@ -55,7 +55,8 @@ class Admission:
         self.pages += 1
         self.of_host[host_of(url)] += 1
         path, question, _ = url.partition("?")
-        self.of_path[path] += bool(question)
+        if question:
+            self.of_path[path] += 1
 
 
 def is_trap(url: str, limits: Limits) -> bool:

@@ -39,6 +39,7 @@ def raw_crawl(config: CrawlConfig) -> Stage:
 
 
 def _what_is_crawled(config: Config) -> Mapping[str, Any]:
-    """The source's part of the spec: how politely or how fast it is fetched does not name a crawl."""
+    """The source's part of the spec: neither how politely it is fetched nor other dates' editions name a crawl."""
     assert isinstance(config, CrawlConfig)
-    return {**config.model_dump(mode="json", include=WHAT), "opt_outs": sorted(config.opt_outs)}
+    what = config.model_dump(mode="json", include=WHAT | {"allow_addresses"}, exclude={"source": {"editions"}})
+    return {**what, "opt_outs": sorted(config.opt_outs)}

@@ -54,7 +54,7 @@ class Limits(Config):
     """Longest Retry-After or back-off that is waited out, in seconds; a host that asks for more is given up."""
 
     failures_per_host: int = Field(default=20, ge=1)
-    """Pages of a host that fail one after another (timeout, refused connection) before it is given up."""
+    """Pages of a host that fail one after another (timeout, refused connection, 429, 5xx) before it is given up."""
 
 
 class CrawlConfig(Config):

@@ -100,6 +100,8 @@ class Hosts:
     def note_sitemaps(self, origin: str, urls: Iterable[str]) -> None:
         """Add sitemaps to read; only the origin's own, so that a host cannot send the crawler to another."""
         robots = self._robots[origin]
+        if robots.delay_s > self.config.limits.crawl_delay_s:
+            return  # a host that asks for more patience than there is is not asked for its sitemaps either
         canonical = (canonical_url(url, base=f"{origin}/") for url in urls)
         own = [url for url in canonical if url is not None and origin_of(url) == origin and robots.allows(url)]
         (known,) = self.db.execute("SELECT count(*) FROM sitemaps WHERE origin = ?", (origin,)).fetchone()
@@ -122,6 +124,6 @@ def retry_after_s(value: str, now: float) -> float:
         return float(value)
     try:
         date = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
     return max(0.0, (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now)

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.message import Message
-from gzip import BadGzipFile
+from lzma import LZMAError
 from typing import IO, Any, Literal
 
 import pyarrow as pa
@@ -47,8 +47,12 @@ def read_jsonl(stream: IO[bytes], columns: Columns, size_bytes: int) -> Iterator
                 yield "too_large"
             elif line.strip():
                 yield _read_line(line, columns, size_bytes)
-    except (EOFError, BadGzipFile, zlib.error):
-        yield "bad_gzip"
+    except (EOFError, zlib.error, LZMAError):
+        yield "bad_compression"
+    except OSError as error:
+        if error.errno is not None:  # of the disk or the network, and not of gzip or bzip2
+            raise
+        yield "bad_compression"
 
 
 def read_parquet(stream: IO[bytes], columns: Columns, size_bytes: int) -> Iterator[Read]:

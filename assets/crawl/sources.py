@@ -14,9 +14,9 @@ from assets.crawl.web.config import WebConfig
 
 def _without_credentials(place: str) -> str:
     """The place itself; the spec is written to manifests and trackers, so a URL in it must hold no secret."""
-    if re.search(r"://[^/?#]*@", place):
+    if re.search(r"://[^/?#]*@|(?i:[?&](x-amz-signature|x-goog-signature|sig|token|key|password)=)", place):
         raise ValueError(
-            "a URL in the spec must hold no user or password, since it is written to manifests; set them in the "
+            "a URL in the spec must hold no user, password or signature, as manifests hold it too; set them in the "
             "environment, where fsspec reads them (FSSPEC_S3_KEY and FSSPEC_S3_SECRET, FSSPEC_HTTPS_CLIENT_KWARGS, …)"
         )
     return place

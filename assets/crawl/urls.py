@@ -8,6 +8,7 @@ from yarl import URL
 
 _PATH_PARAMETER = re.compile(r";([^;/]*)")
 # Labels as DNS holds them: the resolver does not come back from an empty or a longer one.
+LONGEST_HOST = 253 + len(":65535")  # RFC 1035, 2.3.4, and a port
 _HOST = re.compile(r"([a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*|\[[0-9a-f:.]+\])(:\d+)?")
 
 
@@ -30,7 +31,7 @@ def canonical_url(url: str, session_parameters: Collection[str] = (), base: str 
         host = parts.host_port_subcomponent or ""
         if parts.scheme not in ("http", "https") or "@" in parts.raw_authority or parts.port == 0:
             return None
-        if not _HOST.fullmatch(host):
+        if len(host) > LONGEST_HOST or not _HOST.fullmatch(host):
             return None
         path = _PATH_PARAMETER.sub(lambda found: "" if names_session(found[1]) else found[0], parts.raw_path)
         pieces = [piece for piece in parts.raw_query_string.split("&") if piece and not names_session(piece)]

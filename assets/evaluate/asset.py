@@ -12,7 +12,7 @@ from resources.build import Build, Outcome
 from resources.journal import Journal
 from resources.lake import Lake
 
-REPORT_VERSION = 1
+REPORT_VERSION = 2
 PROMOTION_VERSION = 1
 CANDIDATES = ("pretrained_checkpoint", "finetuned", "lora_finetuned", "quantized")
 NORMAL_95 = 1.96

@@ -10,7 +10,7 @@ from assets.config import Config
 class EvaluateConfig(Config):
     """What is measured on held-out documents, and how much of it."""
 
-    candidate: Literal["pretrained_checkpoint", "finetuned", "lora_finetuned", "quantized"] = "pretrained_checkpoint"
+    candidate: Literal["pretrained_checkpoint", "finetuned", "lora_finetuned"] = "pretrained_checkpoint"
     """Asset whose checkpoint the gate judges; the others are measured beside it."""
     documents_per_domain: int = Field(100, ge=1)
     """Most held-out documents of one domain (a host), drawn evenly by a hash of their ids."""

@@ -1,7 +1,10 @@
 """The evaluation: every checkpoint, the champion and the baselines on the same held-out documents."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 from pathlib import Path
 
@@ -10,7 +13,7 @@ import torch
 
 from assets.evaluate.baselines import kneser_ney_nats, training_stream, unigram_nats
 from assets.evaluate.config import EvaluateConfig
-from assets.evaluate.held_out import read_held_out
+from assets.evaluate.held_out import HeldOutDocument, read_held_out, tokenized_by
 from assets.evaluate.report import (
     CHAMPION,
     DIGITS,
@@ -27,7 +30,7 @@ from assets.evaluate.samples import Prompt, chat_questions, continuations, sampl
 from assets.evaluate.scores import Scores
 from assets.evaluate.signatures import Question, make_questions
 from assets.likelihood import Nats, Tokens, token_nats
-from assets.vocabulary import Vocabulary
+from assets.vocabulary import Vocabulary, same_tokenizer
 from llm_core.durable import write_whole
 from llm_core.model.checkpoint import load_model
 from llm_core.model.transformer import Transformer
@@ -36,6 +39,23 @@ from resources.build import Build, Outcome, Progress
 from resources.errors import BuildError
 
 CHAT_MODEL = "finetuned"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Sequences of tokens, documents first, and in each the first token that counts."""
+
+    vocab_size: int
+    asked: Sequence[Question]
+    sequences: Sequence[Tokens]
+    begins: Sequence[int]
+
+    @classmethod
+    def of(cls, documents: Sequence[HeldOutDocument], vocabulary: Vocabulary, config: EvaluateConfig) -> Reading:
+        asked = make_questions(documents, vocabulary, config)
+        choices = [(sequence, question.differs) for question in asked for sequence in question.sequences]
+        sequences = [*(document.tokens for document in documents), *(sequence for sequence, _ in choices)]
+        return cls(vocabulary.size, asked, sequences, [1] * len(documents) + [differs for _, differs in choices])
 
 
 def evaluate(
@@ -51,13 +71,14 @@ def evaluate(
     """Score all models on the held-out documents of all snapshots, and report it.
 
     Bits per byte are those of each document read alone after `<|bos|>`: the nats of its own tokens,
-    each scored once, over its UTF-8 bytes. Checkpoints with the same content are scored once.
+    each scored once, over its UTF-8 bytes, so that a champion with a tokenizer of its own can be
+    compared. Checkpoints with the same content are scored once.
 
     Args:
         candidates: checkpoints of this snapshot by name, `config.candidate` among them.
         champion: the checkpoint that the candidate is judged against.
         shards, corpora: folders of token shards and of the documents in them, of all snapshots so far.
-        tokenizer: folder with the tokenizer that the shards were made with.
+        tokenizer: folder with the tokenizer that the shards and the candidates were made with.
 
     Raises:
         InputError: if no document is held out, or inputs do not belong together.
@@ -65,22 +86,27 @@ def evaluate(
     """
     vocabulary = Vocabulary.load(tokenizer)
     documents, unit = read_held_out(shards, corpora, config)
-    asked = make_questions(documents, vocabulary, config)
-    sequences = [document.tokens for document in documents]
-    sequences += [sequence for question in asked for sequence in question.sequences]
-    begins = [1] * len(documents) + [question.differs for question in asked for _ in question.sequences]
+    reading = Reading.of(documents, vocabulary, config)
     checkpoints = {**candidates, **({CHAMPION: champion} if champion else {})}
     kneser_ney = f"kneser_ney_{config.ngram_order}"
 
+    @cache
+    def reading_of(name: str) -> Reading:
+        if name not in checkpoints or same_tokenizer(folder := checkpoints[name].path, tokenizer):
+            return reading
+        own = Vocabulary.load(folder)
+        return Reading.of(tokenized_by(own, documents), own, config)
+
     @lru_cache(maxsize=1)
     def load(name: str) -> Transformer:
-        return _load(name, checkpoints[name].path, vocabulary.size)
+        return _load(name, checkpoints[name].path, reading_of(name).vocab_size)
 
     @cache
     def training() -> Tokens:
         return training_stream(shards, most_tokens=config.ngram_train_tokens, seed=config.seed)
 
     def score(name: str) -> list[Nats]:
+        sequences = reading_of(name).sequences
         if name == UNIGRAM:
             return unigram_nats(training(), vocabulary.size, sequences)
         if name == kneser_ney:
@@ -105,7 +131,7 @@ def evaluate(
     keys |= {UNIGRAM: UNIGRAM, kneser_ney: kneser_ney}
     with arithmetic(config.threads):
         context = min(config.context_tokens, *(load(name).config.max_positions for name in checkpoints))
-        totals = {name: _totals(build, key, partial(score, name), begins) for name, key in keys.items()}
+        totals = {n: _totals(build, key, partial(score, n), reading_of(n).begins) for n, key in keys.items()}
         if not build.has(SAMPLES):
             prompts: list[tuple[str, list[Prompt]]]
             prompts = [(config.candidate, continuations(documents, vocabulary, config))]
@@ -130,7 +156,7 @@ def evaluate(
         bytes=sum(scores.column("bytes")),
         context_tokens=context,
         chance=round(1 / config.completion_choices, DIGITS),
-        models=measure(scores, unit, {name: _completion(nats[count:], asked) for name, nats in totals.items()}),
+        models=measure(scores, unit, {name: _completion(nats[count:], reading.asked) for name, nats in totals.items()}),
     )
     build.write(SUMMARY, report.to_json())
     completion = report.models[config.candidate].completion
@@ -159,8 +185,8 @@ def _load(name: str, checkpoint: Path, vocab_size: int) -> Transformer:
     model = load_model(checkpoint, dtype=torch.float32)
     if model.config.vocab_size < vocab_size:
         raise BuildError(
-            f"{checkpoint}: {name} has {model.config.vocab_size} tokens, the shards {vocab_size}; they are not of one "
-            "tokenizer: make the shards and the model anew"
+            f"{checkpoint}: {name} has {model.config.vocab_size} tokens, its tokenizer {vocab_size}; they do not "
+            "belong together: run `tidemill verify`"
         )
     return model
 

@@ -3,14 +3,17 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
+
+import numpy as np
 
 from assets.documents import read_batches, read_documents, shard_names
 from assets.evaluate.config import EvaluateConfig
 from assets.likelihood import Tokens
 from assets.split import domain_of, host_of
+from assets.vocabulary import BOS, SPECIAL_TOKENS, Vocabulary
 from llm_core.feed.shards import Shards, Span
 from resources.errors import InputError
 
@@ -71,6 +74,13 @@ def read_held_out(
     return sorted(found, key=lambda document: document.id), unit
 
 
+def tokenized_by(vocabulary: Vocabulary, documents: Sequence[HeldOutDocument]) -> list[HeldOutDocument]:
+    """The documents with the tokens of another vocabulary than their shards have."""
+    encoded = vocabulary.encode([document.text for document in documents])
+    begin = SPECIAL_TOKENS.index(BOS)
+    return [replace(d, tokens=np.array([begin, *ids])) for d, ids in zip(documents, encoded, strict=True)]
+
+
 def draw_key(seed: int, name: str) -> bytes:
     """Where a name comes in a seeded order that is even over names."""
     return hashlib.blake2b(f"{seed} {name}".encode(), digest_size=16).digest()
@@ -83,9 +93,9 @@ def _held_out_hosts(corpora: Sequence[Path]) -> tuple[dict[str, str], Unit]:
     for path in (path for folder in corpora for path in shard_names(folder)):
         for batch in read_batches(path, ["id", "url", "split"]):
             for row in batch.to_pylist():
-                host = domain_of(host_of(row["url"]))
+                host = domain_of(host_of(row["url"])) or "(no host)"
                 if row["split"] == "held_out":
-                    held_out[row["id"]] = host or "(no host)"
+                    held_out[row["id"]] = host
                 else:
                     training.add(host)
     return held_out, "host" if training.isdisjoint(held_out.values()) else "page"

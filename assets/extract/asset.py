@@ -5,7 +5,7 @@ from assets.extract.config import ExtractConfig
 from assets.stage import Inputs, Stage, Take
 from resources.build import Build, Outcome
 
-VERSION = 1
+VERSION = 2
 
 
 def extracted(config: ExtractConfig) -> Stage:

@@ -18,13 +18,14 @@ def decode(payload: bytes, content_type: str) -> str | None:
     text in another encoding practically never is. Otherwise the header's charset, the one in the
     page, the one that the bytes look like and windows-1252 are all tried, and the one with the
     fewest lost characters and the least mojibake wins, declarations first where they are equal.
-    None if the best of them loses more than 1 % of the characters.
+    None if the best of them loses more than 1 % of the characters. A few NULs among them are left out.
     """
     encoding, mark = read_bom(payload)
     if encoding and mark:
         return _sound(payload[len(mark) :].decode(encoding, errors="replace"))
-    if b"\0" in payload:
+    if payload.count(0) > MAX_LOST * len(payload):
         return _decode_wide(payload)
+    payload = payload.replace(b"\0", b"")
     if payload.isascii() and any(escape in payload for escape in _ISO_2022_JP):
         return _sound(payload.decode("iso2022_jp", errors="replace"))
     try:

@@ -1,6 +1,6 @@
 """The reference: what requests look like when they are about what the champion was made for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from assets.documents import Document, Funnel, count_documents, read_documents
+from assets.documents import Funnel, count_documents, held_out
 from assets.monitor.config import MonitorConfig
 from assets.monitor.drift import Requests
-from assets.monitor.features import STATISTICS, asked_text, text_statistics
+from assets.monitor.features import asked_text
 from assets.monitor.logged_request import storable
 from assets.monitor.loss import bits_per_byte
 from assets.questions import questions
@@ -39,14 +39,9 @@ def make_reference(build: Build, config: MonitorConfig, corpora: Sequence[Path],
         requests = read_reference(path.parent)
     entered, kept = sum(map(count_documents, corpora)), sum(1 for _ in held_out(corpora))
     funnel = Funnel(entered, kept, {"train": entered - kept} if entered > kept else {})
-    loss = round(float(np.mean(requests.bits_per_byte)), 4)
+    loss = round(float(np.mean(requests.bits_per_byte)), 4) if len(requests) else None
     stats = {**funnel.stats(), "requests": len(requests), "bits_per_byte": loss}
     return Outcome(stats, environment=scoring_environment())
-
-
-def held_out(corpora: Sequence[Path]) -> Iterator[Document]:
-    """The held-out documents of several corpora, streamed."""
-    return (document for folder in corpora for document in read_documents(folder) if document.split == "held_out")
 
 
 def read_reference(folder: Path) -> Requests:
@@ -63,20 +58,10 @@ def scoring_environment() -> dict[str, str | int]:
 
 def _ask(config: MonitorConfig, corpora: Sequence[Path], champion: Path) -> pa.Table:
     asked = questions(held_out(corpora), config.seed, config.reference_requests)
-    if not asked:
+    if config.monitors and not asked:
         raise BuildError(
             f"{', '.join(map(str, corpora))}: no held-out document describes anything to ask for, so there is "
             "nothing to compare requests with; hold out more (quality.split), or set monitor.monitors: []"
         )
-    texts = [asked_text(storable(question.text, config)[0]) for question in asked]
-    statistics = text_statistics(texts)
-    return pa.table(
-        {
-            "text": pa.array(texts, pa.large_string()),
-            "document": [question.document for question in asked],
-            "url": [question.url for question in asked],
-            "host": [question.host for question in asked],
-            "bits_per_byte": bits_per_byte(champion, texts),
-            **{name.replace(" ", "_"): statistics[:, place] for place, name in enumerate(STATISTICS)},
-        }
-    )
+    texts = [asked_text(storable(text, config)[0]) for text in asked]
+    return pa.table({"text": pa.array(texts, pa.large_string()), "bits_per_byte": bits_per_byte(champion, texts)})

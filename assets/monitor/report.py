@@ -97,6 +97,6 @@ def _report(config: MonitorConfig, window: Path, reference: Path, champion: Path
         compared_requests=len(asked),
         reference_requests=len(known),
         findings=findings,
-        words=moved_words(asked, known, config.examples) if texts else (),
+        words=moved_words(asked, known, config.examples) if texts and len(known) else (),
         strangers=strangest(asked, config.examples),
     )

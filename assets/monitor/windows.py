@@ -40,7 +40,7 @@ def closed_windows(folder: Path) -> list[Path]:
 def observe_window(build: Build, window: Path) -> Outcome:
     """Fill the build with a closed window: `requests.parquet` in log order, `unreadable.jsonl` with all else.
 
-    The digest is over what was asked and answered, as a set: ids, times, latencies, recorded
+    The digest is over the window's name and what was asked and answered, as a set: ids, times, latencies, recorded
     log-probabilities and the order in which requests ended are in the files, but not in it.
     """
     requests, unreadable = read_lines(window.read_bytes())
@@ -49,7 +49,7 @@ def observe_window(build: Build, window: Path) -> Outcome:
     with build.file(REQUESTS) as path:
         pq.write_table(pa.Table.from_pylist([asdict(request) for request in requests], schema=SCHEMA), path)
     content = sorted(json.dumps(request.content(), sort_keys=True) for request in requests)
-    return Outcome(_stats(requests, unreadable), digest=blake2(content))
+    return Outcome(_stats(requests, unreadable), digest=blake2([window.stem, *content]))
 
 
 def read_prompts(folder: Path) -> list[str | None]:

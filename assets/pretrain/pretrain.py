@@ -6,6 +6,7 @@ from pathlib import Path
 
 from assets.pretrain.config import PretrainConfig
 from assets.training import run_training, validation_shards, weights_by_size
+from assets.vocabulary import same_tokenizer
 from llm_core.feed.shards import Shards
 from llm_core.train.config import DataSource, RunConfig, TrainConfig
 from resources.build import Build, Outcome
@@ -25,8 +26,9 @@ def pretrain(
 ) -> Outcome:
     """Train the checkpoint of a snapshot.
 
-    From scratch where there is no champion, on all shards up to this snapshot; from the champion
-    otherwise, on the new shards, with `config.replay` of the rows from earlier ones.
+    From scratch where there is no champion, or one of another tokenizer, on all shards up to this
+    snapshot; from the champion otherwise, on the new shards, with `config.replay` of the rows from
+    earlier ones.
 
     Args:
         new, earlier: folders of `token_shards`, this snapshot's and those before it, oldest first.
@@ -35,6 +37,8 @@ def pretrain(
     Raises:
         BuildError: if there are fewer tokens than one row takes.
     """
+    if champion and not same_tokenizer(champion, tokenizer):
+        champion = None  # its weights know other ids
     shards = [*earlier, new]
     folders = [folder / "train" for folder in shards]
     model = replace(config.model, vocab_size=Shards(folders[-1]).vocab_size)

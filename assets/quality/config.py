@@ -71,7 +71,7 @@ class ClassifierConfig(Config):
 
 
 class DecontaminationConfig(Config):
-    """No training page may hold what the model is judged on."""
+    """No training page of a snapshot may hold what models are judged on, up to that snapshot."""
 
     enabled: bool = True
     """Whether training documents are compared with the held-out ones, of this snapshot and of earlier ones."""

@@ -1,4 +1,4 @@
-"""No training page may hold what the model is judged on: word n-grams, compared with every held-out document.
+"""No training page of a snapshot may hold what the model is judged on: word n-grams, compared with held-out documents.
 
 A first pass over the shards hashes the n-grams of the held-out documents, into scratch files that a killed build finds
 again; in the stage's last pass each training document is compared with them. Memory holds the held-out documents'

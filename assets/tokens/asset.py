@@ -7,7 +7,7 @@ from assets.tokens.config import TokenizerConfig
 from resources.build import Build, Outcome
 
 TOKENIZER_VERSION = 1
-SHARDS_VERSION = 1
+SHARDS_VERSION = 2
 
 
 def tokenizer(config: TokenizerConfig) -> Stage:

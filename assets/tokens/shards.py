@@ -1,6 +1,5 @@
 """Documents as token ids: one shard of tokens for each shard of documents and side of the split."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
@@ -8,7 +7,6 @@ from itertools import islice
 from pathlib import Path
 
 from assets.documents import Document, count_documents, read_documents, shard_names
-from assets.split import host_of
 from assets.token_files import SPLITS, put_index, put_shard, recall, remember
 from assets.vocabulary import BOS, EOS, SPECIAL_TOKENS, Vocabulary
 from llm_core.feed.shards import ShardEntry, TokenDocument
@@ -16,18 +14,13 @@ from resources.build import Build, Outcome
 from resources.compute import run_tasks
 from resources.errors import InputError
 
-DOMAINS_FILE = "domains.json"
 BATCH = 64
-
-Hosts = dict[str, Counter[str]]
-"""Counts of "documents", "tokens" and "bytes" by host."""
 
 
 def write_shards(build: Build, corpus: Path, tokenizer: Path) -> Outcome:
     """Fill the build with `train/` and `held_out/`, folders of token shards (`llm_core.feed.shards`).
 
     Each document is `<|bos|>`, its text, `<|eos|>`; a text that spells a special token stays text.
-    `domains.json` says how many documents and tokens each host has on either side.
 
     Raises:
         InputError: if a document has no split.
@@ -36,24 +29,12 @@ def write_shards(build: Build, corpus: Path, tokenizer: Path) -> Outcome:
     run_tasks(build, "tokenize", len(shards), partial(_write_shard, build, tokenizer, shards))
     vocab_size = Vocabulary.load(tokenizer).size
     counted = [recall(build, number) or {} for number in range(len(shards))]
-    hosts: dict[str, Hosts] = {split: {} for split in SPLITS}
+    totals: dict[str, Counter[str]] = {}
     for split in SPLITS:
-        entries = []
-        for number, found in enumerate(counted):
-            total = _total(found[split])
-            entries.append(ShardEntry(f"{number:05d}", total["tokens"], total["documents"]))
-            for host, counts in found[split].items():
-                hosts[split].setdefault(host, Counter()).update(counts)
+        counts = [Counter(found[split]) for found in counted]
+        entries = [ShardEntry(f"{n:05d}", found["tokens"], found["documents"]) for n, found in enumerate(counts)]
         put_index(build, split, entries, vocab_size)
-    nothing: Counter[str] = Counter()
-    domains = {
-        host: {
-            split: {name: hosts[split].get(host, nothing)[name] for name in ("documents", "tokens")} for split in SPLITS
-        }
-        for host in sorted({host for split in SPLITS for host in hosts[split]})
-    }
-    build.write(DOMAINS_FILE, json.dumps(domains, indent=1))
-    totals = {split: _total(hosts[split]) for split in SPLITS}
+        totals[split] = sum(counts, Counter())
     return Outcome(
         {
             "entered": count_documents(corpus),
@@ -69,20 +50,19 @@ def _write_shard(build: Build, tokenizer: Path, shards: list[Path], number: int)
     if recall(build, number) is not None:
         return
     vocabulary = Vocabulary.load(tokenizer)
-    hosts: dict[str, Hosts] = {split: {} for split in SPLITS}
+    counts: dict[str, Counter[str]] = {split: Counter() for split in SPLITS}
     for split in SPLITS:
-        put_shard(build, split, number, _encoded(vocabulary, shards[number], split, hosts[split]), vocabulary.size)
-    remember(build, number, hosts)
+        put_shard(build, split, number, _encoded(vocabulary, shards[number], split, counts[split]), vocabulary.size)
+    remember(build, number, counts)
 
 
-def _encoded(vocabulary: Vocabulary, shard: Path, split: str, hosts: Hosts) -> Iterator[TokenDocument]:
-    """A split's documents as tokens, counted into `hosts` as they pass."""
+def _encoded(vocabulary: Vocabulary, shard: Path, split: str, counts: Counter[str]) -> Iterator[TokenDocument]:
+    """A split's documents as tokens, counted ("documents", "tokens", "bytes") as they pass."""
     begin, end = SPECIAL_TOKENS.index(BOS), SPECIAL_TOKENS.index(EOS)
     documents = (document for document in read_documents([shard]) if _split(document, shard) == split)
     while batch := list(islice(documents, BATCH)):
         for document, ids in zip(batch, vocabulary.encode([document.text for document in batch]), strict=True):
             tokens = [begin, *ids, end]
-            counts = hosts.setdefault(host_of(document.url), Counter())
             counts.update(documents=1, tokens=len(tokens), bytes=len(document.text.encode()))
             yield TokenDocument(document.id, tokens)
 
@@ -94,10 +74,6 @@ def _split(document: Document, shard: Path) -> str:
             f"{', '.join(SPLITS)}; pass the corpus through the quality stage first"
         )
     return document.split
-
-
-def _total(hosts: Hosts) -> Counter[str]:
-    return sum(map(Counter, hosts.values()), Counter())
 
 
 def _sizes(total: Counter[str]) -> dict[str, int | float | None]:

@@ -55,10 +55,8 @@ def attach_lora(model: Transformer, config: LoRAConfig = LoRAConfig()) -> Transf
     return model
 
 
-def save_adapter(model: Transformer, folder: Path, *, base: str | None = None) -> None:
+def save_adapter(model: Transformer, folder: Path) -> None:
     """Write a model's adapters as peft's folder; the same adapters give the same bytes.
-
-    ``base`` names or locates the base model, for ``AutoPeftModelForCausalLM``.
 
     Raises:
         AdapterError: if the model has none.
@@ -71,10 +69,7 @@ def save_adapter(model: Transformer, folder: Path, *, base: str | None = None) -
         for name, tensor in model.state_dict().items()
         if suffix in name
     }
-    settings = cast(Any, model).peft_config[ADAPTER].to_dict() | {
-        "base_model_name_or_path": base,
-        "inference_mode": True,
-    }
+    settings = cast(Any, model).peft_config[ADAPTER].to_dict() | {"inference_mode": True}
     ordered = {key: sorted(value) if isinstance(value, set) else value for key, value in sorted(settings.items())}
     write_tensors(folder / "adapter_model.safetensors", state)
     write_json(folder / "adapter_config.json", ordered)

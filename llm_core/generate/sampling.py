@@ -50,7 +50,8 @@ def choose_tokens(logits: Tensor, samplers: Sequence[Sampler]) -> list[int]:
 
 def _draw(logits: Tensor, samplers: Sequence[Sampler]) -> Tensor:
     temperature = logits.new_tensor([s.sampling.temperature for s in samplers], dtype=torch.float64)
-    weights = torch.softmax(logits.double() / temperature[:, None], dim=-1)
+    below = logits.double() - logits.amax(dim=-1, keepdim=True)  # so that no temperature makes NaN of it
+    weights = torch.softmax(below / temperature[:, None], dim=-1)
     for row, sampler in enumerate(samplers):
         if sampler.sampling.top_p < 1.0:
             weights[row] = keep_nucleus(weights[row], sampler.sampling.top_p)

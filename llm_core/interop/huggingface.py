@@ -46,29 +46,14 @@ ARCHITECTURES = {  # by activation and qk_norm
 }
 
 
-@dataclass(frozen=True)
-class SpecialTokens:
-    """The tokens, by their text, that play a part outside of the text."""
-
-    bos: str = "<|bos|>"
-    """Starts a document."""
-    eos: str = "<|eos|>"
-    """Ends a document, and so generation."""
-    pad: str = "<|pad|>"
-    """Fills up a batch."""
-    end: str = "<|end|>"
-    """Ends a turn of a chat, and so generation too."""
-    roles: tuple[str, ...] = ("<|user|>", "<|assistant|>")
-    """Start the turns of a chat."""
+# The tokens, by their text, that play a part outside of the text: a document begins and ends, a batch is filled up,
+# the turns of a chat begin with a role and end, as generation does.
+SPECIAL = {"bos_token": "<|bos|>", "eos_token": "<|eos|>", "pad_token": "<|pad|>"}
+ROLES, END = ("<|user|>", "<|assistant|>"), "<|end|>"
 
 
 def export_huggingface(
-    model: Transformer,
-    folder: Path,
-    *,
-    tokenizer_file: Path,
-    chat_template: str | None = None,
-    special_tokens: SpecialTokens = SpecialTokens(),
+    model: Transformer, folder: Path, *, tokenizer_file: Path, chat_template: str | None = None
 ) -> None:
     """Write a model and its tokenizer as a Hugging Face folder; the same input gives the same bytes.
 
@@ -89,22 +74,15 @@ def export_huggingface(
             f"{tokenizer_file} has {tokenizer.get_vocab_size()} tokens, the model {config.vocab_size}: "
             "this is not the tokenizer that the model was trained with"
         )
-    special = special_tokens
-    found = {token: tokenizer.token_to_id(token) for token in (special.bos, special.eos, special.pad, special.end)}
+    found = {token: tokenizer.token_to_id(token) for token in (*SPECIAL.values(), END)}
     for token, token_id in found.items():
         if token_id is None:
-            raise InteropError(f"{tokenizer_file} has no token {token!r}; name the tokenizer's own in special_tokens")
-    ids = {
-        "bos_token_id": found[special.bos],
-        "eos_token_id": found[special.eos],
-        "pad_token_id": found[special.pad],
-    }
+            raise InteropError(f"{tokenizer_file} has no token {token!r}; is it a tokenizer of this project?")
+    ids = {f"{name}_id": found[token] for name, token in SPECIAL.items()}
     tokenizer_config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
-        "bos_token": special.bos,
-        "eos_token": special.eos,
-        "pad_token": special.pad,
-        "extra_special_tokens": [*special.roles, special.end],
+        **SPECIAL,
+        "extra_special_tokens": [*ROLES, END],
         "model_max_length": config.max_positions,
         "clean_up_tokenization_spaces": False,
     }
@@ -112,7 +90,7 @@ def export_huggingface(
     write_tensors(folder / "model.safetensors", weights)
     shutil.copyfile(tokenizer_file, folder / "tokenizer.json")
     write_json(folder / "tokenizer_config.json", tokenizer_config)
-    write_json(folder / "generation_config.json", ids | {"eos_token_id": [found[special.eos], found[special.end]]})
+    write_json(folder / "generation_config.json", ids | {"eos_token_id": [ids["eos_token_id"], found[END]]})
     if chat_template is not None:
         write_text(folder / "chat_template.jinja", chat_template)
     dtype = str(model.embed_tokens.weight.dtype).removeprefix("torch.")

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -130,12 +131,21 @@ class CountAndLimit:
                 raise HTTPException(413, f"the body is larger than {self.max_bytes} bytes; send less in one request")
             return message
 
+        is_counted = False
+
         async def counted(message: Message) -> None:
+            nonlocal is_counted
             if message["type"] == "http.response.start":
                 self.metrics.requests.labels(endpoint, str(message["status"])).inc()
+                is_counted = True
             await send(message)
 
-        await self.app(scope, limited, counted)
+        try:
+            await self.app(scope, limited, counted)
+        except Exception:  # answered further out, with 500
+            if not is_counted:
+                self.metrics.requests.labels(endpoint, "500").inc()
+            raise
 
 
 class DrainingServer(uvicorn.Server):
@@ -169,6 +179,7 @@ class DrainingServer(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def run_server(app: FastAPI, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT, then drain and return."""
-    DrainingServer(app, host, port).run()
+def run_server(app: FastAPI, listener: socket.socket) -> None:
+    """Serve on a socket that listens until SIGTERM or SIGINT, then drain and return."""
+    logger.info("listening on http://%s:%s", *listener.getsockname()[:2])
+    DrainingServer(app, *listener.getsockname()[:2]).run([listener])

@@ -36,7 +36,7 @@ from llm_core.train.interrupt import StopRequest, TrainingInterruptedError, list
 from llm_core.train.loss_module import LossModule, validate
 from llm_core.train.metrics import Callback, Event, StepMetrics, ValidationMetrics
 from llm_core.train.optimisers import Optimisers
-from llm_core.train.recovery import Rewind, TrainingDivergedError, steps_to_skip, what_is_wrong
+from llm_core.train.recovery import Rewind, TrainingDivergedError, what_is_wrong
 from llm_core.train.schedule import rate_factor
 
 Save = Callable[[Transformer, Path], object]
@@ -284,8 +284,8 @@ class Trainer:
         self.accelerator.wait_for_everyone()
 
     def _rewind(self, step: int, loss: float, reason: str) -> None:
-        """Go back to before the batches that are to blame, and never take them."""
-        blamed = steps_to_skip(step)
+        """Go back to before the batches that are to blame, and never take them: this one, and the update before it."""
+        blamed = (*(point.step for point in self.points[-1:]), step)
         rewinds = (*self.progress.rewinds, Rewind(step, reason, blamed))
         if len(rewinds) > self.recipe.max_rewinds:
             raise TrainingDivergedError(

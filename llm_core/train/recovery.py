@@ -45,8 +45,3 @@ def what_is_wrong(
         if loss > middle + threshold * max(deviation, 0.01 * abs(middle)):
             return "loss spike"
     return None
-
-
-def steps_to_skip(step: int) -> tuple[int, ...]:
-    """The steps to blame: the one that went wrong, and the one whose update led there."""
-    return tuple(range(max(0, step - 1), step + 1))

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from pipelines.cli.options import add_home, site_of
+from pipelines.cli.options import add_home, home_of
 from resources.errors import InputError
 from resources.lake import Lake
 from resources.registry import find_model
@@ -18,10 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    site = site_of(options)
+    site = home_of(options)
     model = find_model(Lake(site.lake, site.home), options.model)
-    if options.folder.exists() and any(options.folder.iterdir()):
-        raise InputError(f"{options.folder} is not empty; name a new folder")
+    if options.folder.is_file() or (options.folder.exists() and any(options.folder.iterdir())):
+        raise InputError(f"{options.folder} is a file, or a folder that is not empty; name a new folder")
     from llm_core.interop.huggingface import export_huggingface
     from llm_core.model.checkpoint import load_model
 

@@ -30,16 +30,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not words or words[0] in ("-h", "--help"):
         print(_overview())
         return 0 if words else 2
-    if words[0] == "--version":
-        from importlib.metadata import version
-
-        print(f"tidemill {version('tidemill')}")
-        return 0
     if words[0] not in VERBS:
         import difflib
 
         near = difflib.get_close_matches(words[0], VERBS, n=1)
-        hint = f"; did you mean `tidemill {near[0]}`?" if near else ""
+        hint = f"; did you mean `tidemill {near[0]}`?" if near else "."
         print(f"tidemill: there is no verb {words[0]!r}{hint} See `tidemill --help`.", file=sys.stderr)
         return 2
     if not sys.warnoptions:

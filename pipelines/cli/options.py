@@ -5,6 +5,7 @@ import argparse
 from pipelines.settings import Settings, settle
 from pipelines.site import Site
 from pipelines.spec import Spec
+from resources.errors import InputError
 
 
 def add_home(parser: argparse.ArgumentParser) -> None:
@@ -13,8 +14,9 @@ def add_home(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="end with one line of JSON on stdout")
 
 
-def add_profile(parser: argparse.ArgumentParser, default: str = "the home's last one, then demo") -> None:
+def add_profile(parser: argparse.ArgumentParser) -> None:
     """What the verb speaks of."""
+    default = "the home's last one, then demo"
     parser.add_argument("--profile", help=f"smoke, demo, gpu, or a YAML file (default: {default})")
     parser.add_argument("--file", metavar="YAML", help="settings laid over the profile")
     parser.add_argument(
@@ -25,6 +27,14 @@ def add_profile(parser: argparse.ArgumentParser, default: str = "the home's last
 def site_of(options: argparse.Namespace) -> Site:
     """The site that the options name."""
     return Site.resolve(options.home, getattr(options, "workers", None))
+
+
+def home_of(options: argparse.Namespace) -> Site:
+    """The same, for verbs that only look: a folder that is no home yet has a misspelt name, most likely."""
+    site = site_of(options)
+    if not site.home.is_dir():
+        raise InputError(f"there is no home at {site.home}; `tidemill run` makes one, --home DIR names another")
+    return site
 
 
 def settings_of(options: argparse.Namespace, site: Site) -> Settings:

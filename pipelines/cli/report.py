@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from pipelines.cli.options import add_home, add_profile, site_of, spec_of
+from pipelines.cli.options import add_home, add_profile, home_of, spec_of
 from resources.errors import InputError
 
 
@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    site = site_of(options)
+    site = home_of(options)
     spec = spec_of(options, site)
     from pipelines.lineage import lineage_of
     from pipelines.report.page import render

@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from pipelines.cli.options import add_home, add_profile, site_of, spec_of
+from pipelines.cli.options import add_home, add_profile, home_of, spec_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    site = site_of(options)
+    site = home_of(options)
     workplace = site.workplace(spec_of(options, site).model_name)
     entry = workplace.journal.roll_back(options.reason)
     workplace.tracking.follow(workplace.journal, workplace.lake)

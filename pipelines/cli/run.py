@@ -9,18 +9,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from assets.stage import Lineage, Stage
-from pipelines.cli.options import add_home, add_profile, site_of
+from pipelines.cli.options import add_home, add_profile, settings_of, site_of
 from pipelines.cli.progress import ProgressDisplay
 from pipelines.execute import Made
 from pipelines.execute import run as execute
 from pipelines.lineage import lineage_of
-from pipelines.settings import DEFAULT_PROFILE, settle
 from resources.errors import SpecError
 from resources.journal import Journal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_profile(parser, DEFAULT_PROFILE)
+    add_profile(parser)
     add_home(parser)
     parser.add_argument(
         "--select", metavar="ASSETS", help="names by comma; a + before one takes all it needs, after it all it feeds"
@@ -35,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     started = time.monotonic()
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     site = site_of(options)
-    settings = settle(options.profile or DEFAULT_PROFILE, options.file, options.set, site.home)
+    settings = settings_of(options, site)
     spec = settings.load().spec
     lineage = lineage_of(spec)
     stages = select(lineage, options.select)
@@ -89,7 +88,7 @@ def choose_snapshots(lineage: Lineage, wanted: str, journal: Journal) -> Sequenc
         following = journal.read().next_snapshot(lineage.snapshots)
         if following is None:
             raise SpecError(
-                f"--snapshot next: {lineage.snapshots[-1]} was the calendar's last; list another date, or open it"
+                f"--snapshot next: none comes after {', '.join(lineage.snapshots[-1:]) or 'today'}; list another date"
             )
         return [following]
     if wanted not in lineage.snapshots:

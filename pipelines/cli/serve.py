@@ -2,12 +2,15 @@
 
 import argparse
 import dataclasses
+import json
 import logging
+import socket
 import sys
 
 from assets.config import field_descriptions
 from llm_core.serve.config import ServeConfig
 from pipelines.cli.options import add_home, add_profile, site_of, spec_of
+from resources.errors import InputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,5 +47,14 @@ def run(options: argparse.Namespace) -> int:
     from assets.monitor.request_log import FileRequestLog
 
     log = FileRequestLog(spec.monitor, site.requests(spec.model_name))
-    run_server(create_app(current, limits=limits, log=log), options.host, options.port)
+    try:
+        family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+        listener = socket.create_server((options.host, options.port), family=family)
+    except OSError as error:
+        raise InputError(
+            f"{options.host}:{options.port}: {error.strerror}; name another --port, or 0 for any"
+        ) from error
+    if options.json:
+        print(json.dumps({"host": options.host, "port": listener.getsockname()[1]}), flush=True)
+    run_server(create_app(current, limits=limits, log=log), listener)
     return 0

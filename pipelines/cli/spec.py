@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     loaded = settings_of(options, site_of(options)).load()
+    loaded.spec.calendar.partitions()  # dates that the cron line has not are refused here, before anything is made
     values = loaded.spec.model_dump(mode="json")
     leaves = {path: (value, loaded.settings.source(path)) for path, value in _leaves(values, ())}
     if options.json:

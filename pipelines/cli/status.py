@@ -29,8 +29,8 @@ def run(options: argparse.Namespace) -> int:
     answer = {
         "home": str(site.home),
         "profile": model.removeprefix("tidemill-"),
-        "champion": _named(model, state.champion),
-        "challenger": _named(model, state.challenger),
+        "champion": _named(model, state.champion, state.entries),
+        "challenger": _named(model, state.challenger, state.entries),
         "versions": len(state.versions),
         "drift": _drift(drift_reports(workplace.lake, state)),
         "runs": _last_runs(site.home),
@@ -43,10 +43,11 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _named(model: str, entry: Entry | None) -> dict[str, Any] | None:
+def _named(model: str, entry: Entry | None, entries: Sequence[Entry]) -> dict[str, Any] | None:
     if entry is None:
         return None
-    return {"name": model, "version": entry.version, "snapshot": entry.partition, "fingerprint": entry.fingerprint}
+    made = next(e.partition for e in entries if e.version == entry.version)  # a rollback speaks at a later snapshot
+    return {"name": model, "version": entry.version, "snapshot": made, "fingerprint": entry.fingerprint}
 
 
 def _drift(reports: Sequence[Artifact]) -> dict[str, Any] | None:
@@ -59,7 +60,11 @@ def _last_runs(home: Path) -> list[dict[str, str]]:
         return []
     with open_instance(home) as instance:
         runs = [(run, run.tags.get("dagster/partition", "")) for run in instance.get_runs(limit=LAST_RUNS)]
-    return [{"run": r.run_id, "job": r.job_name, "snapshot": date, "status": r.status.value} for r, date in runs]
+    named = {"__ephemeral_asset_job__": "tidemill run"}
+    return [
+        {"run": r.run_id, "job": named.get(r.job_name, r.job_name), "snapshot": date, "status": r.status.value}
+        for r, date in runs
+    ]
 
 
 def _sizes(lake: Lake) -> dict[str, int]:

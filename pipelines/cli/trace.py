@@ -4,7 +4,7 @@ import argparse
 import json
 from typing import Any
 
-from pipelines.cli.options import add_home, add_profile, site_of, spec_of
+from pipelines.cli.options import add_home, add_profile, home_of, spec_of
 from pipelines.lineage import lineage_of
 from pipelines.trace import describe, trace_model, trace_page, trace_step
 from resources.errors import InputError
@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _trace(options: argparse.Namespace) -> dict[str, Any]:
-    site, target = site_of(options), options.target
+    site, target = home_of(options), options.target
     lineage = lineage_of(spec_of(options, site))
     workplace = site.workplace(lineage.model)
     lake = workplace.lake

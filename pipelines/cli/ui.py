@@ -1,6 +1,7 @@
 """`tidemill ui`: Dagster (webserver and daemon) and MLflow on loopback, ended together."""
 
 import argparse
+import json
 import logging
 import sys
 
@@ -18,10 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     site = site_of(options)
     with Services(site, settings_of(options, site)) as services:
         dagster = services.start_dagster(options.dagster_port)
         mlflow = services.start_mlflow(options.mlflow_port)
-        print(f"Dagster  {dagster}\nMLflow   {mlflow}\nCtrl-C ends both.", flush=True)
+        told = f"Dagster  {dagster}\nMLflow   {mlflow}\nCtrl-C ends both."
+        print(json.dumps({"dagster": dagster, "mlflow": mlflow}) if options.json else told, flush=True)
         return services.wait()

@@ -131,7 +131,6 @@ def _costs(artifacts: list[Artifact], lake: Lake, database: Path) -> list[Cost]:
     found: dict[str, Cost] = {}
     for artifact in artifacts:
         if artifact.fingerprint not in found:
-            size = sum(int(file["size"]) for file in lake.manifest(artifact)["files"])
-            taken = seconds.get(artifact.fingerprint)
+            taken, size = seconds.get(artifact.fingerprint), lake.size_bytes(artifact)
             found[artifact.fingerprint] = Cost(artifact.stage, artifact.partition or "", taken, size)
     return list(found.values())

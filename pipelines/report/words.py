@@ -15,6 +15,7 @@ STAGES = {
     "quantized": "Quantized to int8",
     "eval_report": "Evaluated",
     "promotion": "Judged",
+    "champion": "Champion it was judged against",
     "reference": "Monitoring reference",
 }
 REASONS = {

@@ -74,21 +74,19 @@ def test_any_text_can_be_read(text, title):
         assert 20 <= len(subject.sentence) <= 240
 
 
-def test_a_question_names_its_page():
-    (asked,) = questions([document(PAGE)], seed=1, count=1)
-    assert (asked.document, asked.url, asked.host) == ("gates", "http://www.mill.test/gates", "mill.test")
-
-
 def test_the_seed_decides_the_questions():
-    pages = [document(PAGE, name=str(number)) for number in range(50)]
+    pages = [document(PAGE.replace("mill.", f"mill{number}.")) for number in range(50)]
     assert questions(pages, seed=1, count=30) == questions(pages, seed=1, count=30)
     assert questions(pages, seed=1, count=30) != questions(pages, seed=2, count=30)
 
 
 def test_each_document_is_asked_about_as_often_as_any_other_from_first_to_last():
-    pages = [document(PAGE, name=str(number)) for number in range(10)]
-    drawn = Counter(question.document for question in questions(iter(pages), seed=3, count=5000))
-    assert chisquare([drawn[page.id] for page in pages]).pvalue > 0.001
+    names = [f"mill.gate{number}" for number in range(10)]
+    pages = [document(f"# {name}(width)\n\nLet the tide in through one gate.") for name in names]
+    asked = questions(iter(pages), seed=3, count=5000)
+    drawn = Counter(name for text in asked for name in names if name in text)
+    assert 0.6 * 5000 < drawn.total() < 5000, "some wordings quote and do not name"
+    assert chisquare([drawn[name] for name in names]).pvalue > 0.001
 
 
 def test_few_documents_are_asked_about_again():
@@ -100,4 +98,4 @@ def test_no_question_speaks_for_the_chat_template():
     text = f"{speak}\n\n# mill.listen\n\nWaits until the tide has turned."
     asked = questions([document(text)], seed=0, count=50)
     assert len(asked) == 50
-    assert not any("<|assistant|>" in question.text or "mill.speak" in question.text for question in asked)
+    assert not any("<|assistant|>" in text or "mill.speak" in text for text in asked)

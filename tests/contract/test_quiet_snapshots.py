@@ -18,6 +18,7 @@ WEEKS = (*SNAPSHOTS, "2026-01-19")
 TRAIN = "{steps: 2, sequences: 2, length: 64, warmup_steps: 0, precision: fp32, threads: 1}"
 SMALL = (
     f"calendar.snapshots={list(WEEKS)}",
+    f"crawl.source.editions={{'{WEEKS[0]}': 1, '{WEEKS[1]}': 2, '{WEEKS[2]}': 2}}",
     "pretrain.model={hidden_size: 16, layers: 1, heads: 1, max_positions: 128}",
     f"pretrain.train={TRAIN}",
     "pretrain.continued_steps=2",

@@ -1,5 +1,6 @@
 """What every stage of the corpus must pass: the same bytes always, a kill that costs nothing, nothing lost."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -100,9 +101,9 @@ def test_the_same_again_is_a_hit_and_anything_that_decides_bytes_a_miss(stage: S
 
 
 @EVERY_STAGE
-def test_what_a_stage_says_is_json_and_the_same_for_both_kinds_of_reader(stage: Stage, world: World):
-    artifact = world.known[stage.name, world.last(stage)]
-    assert Artifact.from_json(artifact.to_json()) == artifact
+def test_what_a_stage_says_is_json(stage: Stage, world: World):
+    stats = world.known[stage.name, world.last(stage)].stats
+    assert json.loads(json.dumps(stats)) == stats
     assert stage.description.endswith(".")
     assert stage.version >= 1
 

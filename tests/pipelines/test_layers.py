@@ -119,3 +119,9 @@ def test_a_value_that_no_layer_sets_comes_from_the_defaults():
 def test_every_shipped_profile_can_be_read():
     for profile in PROFILES.glob("*.yaml"):
         assert read_profile(profile.stem).values
+
+
+def test_an_unknown_profile_to_extend_is_told_which_there_are(tmp_path):
+    (tmp_path / "mine.yaml").write_text("extends: dmo\n")
+    with pytest.raises(SpecError, match="there is no profile 'dmo': use demo, gpu, smoke"):
+        read_profile(str(tmp_path / "mine.yaml"))

@@ -57,7 +57,7 @@ def test_all_a_date_and_next_name_snapshots(smoke, journal):
 
 def test_after_the_last_snapshot_there_is_no_next(smoke, journal):
     judge(journal, "2026-01-12")
-    with pytest.raises(SpecError, match="2026-01-12 was the calendar's last; list another date, or open it"):
+    with pytest.raises(SpecError, match="none comes after 2026-01-12; list another date"):
         choose_snapshots(smoke, "next", journal)
 
 

@@ -85,6 +85,12 @@ def test_an_impossible_combination_says_which_fields_do_not_go_together():
         refused("pretrain.model.heads=3"),
     )
     assert "exclusions belong to an open calendar" in refused("calendar.exclusions=[2026-01-19]")
+    told = refused("finetune.train.length=512")
+    assert (
+        told == "--set finetune.train.length: finetune.train.length: 512 is more than pretrain.model.max_positions 256"
+    )
+    assert "crawl.source.editions: the snapshot 2026-01-19" in refused("calendar.snapshots=[2026-01-05, 2026-01-19]")
+    assert "evaluate.candidate" in refused("evaluate.candidate=quantized")  # nothing can be trained on from integers
 
 
 def test_another_source_takes_nothing_of_the_profiles_own():
@@ -145,3 +151,18 @@ def test_how_politely_a_page_was_fetched_does_not_name_a_crawl(smoke):
     more = lineage_of(load("smoke", ["crawl.shards=9"], environment={}).spec).stage("raw_crawl")
     crawl = smoke.stage("raw_crawl")
     assert slow.config_key(slow.config) == crawl.config_key(crawl.config) != more.config_key(more.config)
+
+
+def test_a_date_more_in_the_calendar_leaves_the_crawls_before_as_they_were(smoke):
+    from pipelines.lineage import lineage_of
+
+    dates = ["2026-01-05", "2026-01-12", "2026-01-19"]
+    editions = ", ".join(f"'{date}': {number}" for number, date in enumerate(dates, start=1))
+    longer = [f"calendar.snapshots=[{', '.join(dates)}]", f"crawl.source.editions={{{editions}}}"]
+    longer.append("crawl.source.web.packages=[['stdlib:json', httpx], [click], [Jinja2]]")
+    same = longer[-1:]
+    crawls = [lineage_of(load("smoke", given, environment={}).spec).stage("raw_crawl") for given in (longer, same)]
+    keys = [crawl.config_key(crawl.config) for crawl in crawls]
+    assert keys[0] == keys[1]
+    allowed = lineage_of(load("smoke", [*same, "crawl.allow_addresses=[10.0.0.0/8]"], environment={}).spec)
+    assert allowed.stage("raw_crawl").config_key(allowed.stage("raw_crawl").config) != keys[0]

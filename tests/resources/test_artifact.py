@@ -97,13 +97,6 @@ def test_an_engine_that_is_not_installed_is_named():
         engine_versions(["no-such-engine"])
 
 
-@given(st.builds(Artifact, NAMES, st.none() | NAMES, NAMES, NAMES, NAMES, CONFIGS, st.tuples(NAMES)))
-def test_an_artifact_survives_json(artifact):
-    import json
-
-    assert Artifact.from_json(json.loads(json.dumps(artifact.to_json()))) == artifact
-
-
 def test_a_remote_artifact_has_no_path_here():
     with pytest.raises(LakeError, match=r"lies at s3://bucket/x: fetch it with Lake.local"):
         _ = replace(PARENT, uri="s3://bucket/x").path

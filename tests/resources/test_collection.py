@@ -4,11 +4,10 @@ import os
 
 import pytest
 
-from resources.collection import leftovers, pin, plan_collection, remove_artifacts, remove_leftovers, unpin
+from resources.collection import pin, plan_collection, remove_artifacts, unpin
 from resources.errors import LakeError
 from resources.journal import Journal
 from resources.lease import lease
-from tests.resources.conftest import Counter, recipe
 
 
 def gone(lake, *states, keep_last=0):
@@ -85,23 +84,6 @@ def test_nothing_is_removed_while_something_is_built(lake, commit):
         remove_artifacts(lake, [artifact])
     remove_artifacts(lake, [artifact])
     assert not list((lake.home / "trusted").iterdir()), "nor is it remembered that it was whole"
-
-
-def test_what_failed_builds_left_and_what_was_set_aside_goes_when_asked_for(lake, commit):
-    kept, hurt = commit("words", n=1), commit("words", n=2)
-    (hurt.path / "words").unlink()
-    assert lake.get(hurt.fingerprint) is None
-    half = recipe()
-    with pytest.raises(KeyboardInterrupt):
-        lake.build(half, Counter(stop=1))
-    left = [f".building/{half.fingerprint}", f"aside/words-{hurt.fingerprint}-0", half.folder]
-    assert leftovers(lake) == left
-    with lease(lake.store, f".leases/{half.fingerprint}", finished=lambda: False):
-        remove_leftovers(lake, left)
-        assert leftovers(lake) == [left[0], left[2]], "a build that goes on keeps its own"
-    remove_leftovers(lake, left)
-    assert leftovers(lake) == []
-    assert list(lake.artifacts()) == [kept]
 
 
 def test_a_removal_that_was_killed_leaves_no_artifact(lake, commit, monkeypatch):

@@ -6,6 +6,7 @@ import signal
 from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 
 from resources.build import Build, Progress
@@ -75,3 +76,14 @@ def test_a_worker_that_dies_is_named_and_the_next_attempt_has_new_ones(tmp_path)
         run_tasks(build, "die", 2, die)
     run_tasks(build, "square", 2, partial(square, build))
     assert build.store.names("numbers/fp") == ["0.txt", "1.txt"]
+
+
+def test_workers_that_died_between_two_builds_are_named_once_and_then_replaced(tmp_path):
+    build = open_build(tmp_path, 2)
+    run_tasks(build, "square", 2, partial(square, build))
+    for process in psutil.Process().children(recursive=True):
+        process.kill()
+    with pytest.raises(BuildError, match="a worker process died"):
+        run_tasks(build, "square", 3, partial(square, build))
+    run_tasks(build, "square", 3, partial(square, build))
+    assert build.store.read("numbers/fp/2.txt") == b"4"

@@ -155,8 +155,17 @@ def test_a_manifest_that_is_none_is_named_and_set_aside(lake, caplog, text):
     artifact, _ = lake.build(recipe(), Counter())
     (artifact.path / "manifest.json").write_text(text)
     assert lake.find(recipe()) is None
-    assert "manifest.json: it is not a manifest" in caplog.text
+    assert "manifest.json: it is no manifest" in caplog.text
     assert lake.build(recipe(), Counter()) == (artifact, False)
+
+
+def test_an_altered_manifest_is_no_manifest(lake, caplog):
+    artifact, _ = lake.build(recipe(), Counter())
+    path = artifact.path / "manifest.json"
+    path.write_text(path.read_text().replace(artifact.digest, "0" * 32))
+    assert [entry.file for entry in lake.verify()] == ["manifest.json"]
+    assert lake.find(recipe()) is None
+    assert "it was altered after it was written" in caplog.text
 
 
 def test_damage_twice_over_is_set_aside_twice_over(lake):

@@ -1,15 +1,17 @@
 """MLflow as a projection: one finished run an artifact, versions and aliases as the journal has them."""
 
 import shutil
+import subprocess
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from resources.errors import TidemillError
+from resources.errors import InputError, TidemillError
 from resources.journal import Journal
 from resources.lake import Lake
-from resources.tracking import FINGERPRINT_TAG, Projection, Tracking
+from resources.tracking import FINGERPRINT_TAG, Projection, Tracking, seconds_by_fingerprint
 from tests.resources.conftest import Counter, recipe
 
 pytestmark = pytest.mark.slow
@@ -200,3 +202,32 @@ def test_a_checkpoint_that_was_collected_keeps_its_version(tracking, lake, journ
     remove_artifacts(lake, [artifact])
     tracking.follow(journal, lake)
     assert tracking.client.get_model_version(MODEL, "1").source == f"collected:{artifact.fingerprint}"
+
+
+CUT_SHORT = """
+import os, sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+db.execute("pragma cache_size=1")
+rows = [(str(number), "x" * 3000) for number in range(500)]
+db.executemany("insert into experiment_tags (key, value, experiment_id) values (?, ?, 0)", rows)
+os._exit(9)
+"""
+
+
+def test_a_kill_in_the_middle_of_a_commit_hinders_no_reader(tracking, lake):
+    artifact, _ = lake.build(recipe("numbers"), Counter(1))
+    record(tracking, lake, artifact, seconds=3.0)
+    home = tracking.home / "a home # of its own"  # a path that means something else in a URL
+    home.mkdir()
+    shutil.copy(tracking.database, home)
+    subprocess.run([sys.executable, "-c", CUT_SHORT, str(home / "mlflow.db")], check=False)
+    assert (home / "mlflow.db-journal").exists()
+    assert Tracking(home, MODEL).projection().finished == {artifact.fingerprint}
+    assert seconds_by_fingerprint(home / "mlflow.db") == {artifact.fingerprint: 3.0}
+    assert {path.name for path in tracking.home.iterdir()} >= {home.name, "mlflow.db"}
+
+
+def test_a_file_that_is_no_database_is_named_with_its_mend(tmp_path):
+    (tmp_path / "mlflow.db").write_text("not a database, whatever its name says")
+    with pytest.raises(InputError, match="delete it and `tidemill run` writes it again"):
+        Tracking(tmp_path, MODEL).projection()

@@ -68,13 +68,13 @@ def test_a_host_with_few_pages_keeps_all_its_lines(documents, new_build):
 
 
 def test_what_was_boilerplate_in_an_earlier_snapshot_still_is(documents, new_build):
-    earlier = []
+    earlier = None
     for name, numbers, removed in [("first", range(40), 80), ("second", [41, 42], 4), ("third", [43], 2)]:
         build = new_build(name)
         source = documents([page(number) for number in numbers], f"{name} source")
         assert clean(build, CleanConfig(), source, earlier).stats["lines_removed"] == removed
         assert all(COOKIES not in text and "## Parameters" in text for text in texts(build).values())
-        earlier = [folder_of(build)]
+        earlier = folder_of(build)
 
 
 def test_a_share_of_one_removes_nothing(documents, new_build):

@@ -63,7 +63,17 @@ def crawled(tmp_path_factory):
     for number, address in enumerate(privates):
         web.redirect("a.test", f"/private{number}", f"http://{address}/latest/meta-data")
     web.redirect("a.test", "/off-site", "http://elsewhere.example/")
-    hops = ["/hop0", "/self", "/loop1", "/into-loop", "/good", "/off-site", *(f"/private{n}" for n in range(6))]
+    web.redirect("a.test", "/long-host", "http://" + "x." * 1500 + "test/")
+    hops = [
+        "/hop0",
+        "/self",
+        "/loop1",
+        "/into-loop",
+        "/good",
+        "/off-site",
+        "/long-host",
+        *(f"/private{n}" for n in range(6)),
+    ]
     odd_links = ["mailto:x@a.test", "http://[bad", "http://a.test:99999/", "javascript:void(0)", "http://u:p@a.test/x"]
     strange = ["/a/b/a/b/a/b/a/b", "/?x=1&x=2&x=3&x=4", "/" + "y" * 3000, "/private/x", "//inside.test/", *odd_links]
     metas = ["/noai-meta", "/tdm-meta", "/nofollow", "/secret", "/secret.html", "/open/secret.html", "/missing"]
@@ -80,7 +90,7 @@ def crawled(tmp_path_factory):
     # A host whose robots.txt never comes, one that answers 503, one that asks for an hour between pages.
     web.put("c.test", "/robots.txt", Reply(b"User-agent: *\n", manner="drip"))
     web.put("d.test", "/robots.txt", Reply(b"", 503))
-    web.robots("e.test", "User-agent: *\nCrawl-delay: 3600\n")
+    web.robots("e.test", "User-agent: *\nCrawl-delay: 3600\nSitemap: http://e.test/sitemap.xml\n")
     # A robots.txt without an end is read as far as its first 500 KiB, and obeyed.
     endless = b"User-agent: *\nDisallow: /no\n# filler"
     web.put("f.test", "/robots.txt", Reply(endless, headers={"Content-Type": "text/plain"}, manner="endless"))
@@ -219,7 +229,7 @@ def test_a_host_whose_rules_cannot_be_had_or_kept_is_left_alone(crawled):
     assert result.reasons["http://d.test/"] == "robots_unreachable"
     assert result.reasons["http://e.test/"] == "crawl_delay"
     assert not web.requests("d.test", pages=True)
-    assert not web.requests("e.test", pages=True)
+    assert not web.requests("e.test", pages=True), "nor are its sitemaps asked for"
 
 
 def test_an_unending_robots_file_is_obeyed_as_far_as_it_was_read(crawled):

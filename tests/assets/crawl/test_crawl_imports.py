@@ -116,8 +116,14 @@ def test_bad_lines_are_dropped_by_number_with_their_reason(tmp_path, fields):
     torn = gzip.compress(b'{"text": "whole"}\n' + b'{"text": "torn %d"}\n' % 5 * 3000)
     (tmp_path / "torn.jsonl.gz").write_bytes(torn[:-40])
     (tmp_path / "wrong.jsonl.gz").write_bytes(b"not gzip at all")
+    for ending in ("bz2", "xz"):
+        (tmp_path / f"wrong.jsonl.{ending}").write_bytes(b"neither is this")
     source = config(
-        "jsonl", lines(tmp_path / "rows.jsonl", *rows), tmp_path / "*.gz", columns={"text": "text", "url": "url"}
+        "jsonl",
+        lines(tmp_path / "rows.jsonl", *rows),
+        tmp_path / "*.gz",
+        *(tmp_path / f"wrong.jsonl.{ending}" for ending in ("bz2", "xz")),
+        columns={"text": "text", "url": "url"},
     )
     result = fields.crawl(source.model_copy(update={"limits": source.limits.model_copy(update={"size_bytes": 4000})}))
     assert result.is_accounted()
@@ -139,8 +145,9 @@ def test_bad_lines_are_dropped_by_number_with_their_reason(tmp_path, fields):
             14: "too_large",
         }.items()
     }
-    assert result.reasons["file:wrong.jsonl.gz#1"] == "bad_gzip"
-    assert [reason for url, reason in result.reasons.items() if "torn" in url] == ["bad_gzip"]
+    for ending in ("gz", "bz2", "xz"):
+        assert result.reasons[f"file:wrong.jsonl.{ending}#1"] == "bad_compression"
+    assert [reason for url, reason in result.reasons.items() if "torn" in url] == ["bad_compression"]
     assert {"file:rows.jsonl#1", "http://x.test/", "file:torn.jsonl.gz#1"} <= set(result.captures)
 
 

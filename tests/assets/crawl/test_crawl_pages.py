@@ -124,6 +124,7 @@ def test_opt_outs_of_page_and_header(meta, header, tdm, reason):
         ("", 0),
         ("²", 0),
         ("Thu, 99 Jan 1970 00:00:10 GMT", 0),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", 0),
     ],
 )
 def test_retry_after_in_seconds_or_as_a_date(value, seconds):

@@ -22,9 +22,11 @@ def test_a_crawl_of_the_open_web_must_say_who_crawls():
     ("values", "message"),
     [
         ({"source": {**SITE, "seeds": ["docs.example.org"]}}, "not an absolute http or https URL"),
-        ({"source": {**SITE, "seeds": ["https://me:hush@docs.example.org/"]}}, "no user or password"),
+        ({"source": {**SITE, "seeds": ["https://me:hush@docs.example.org/"]}}, "no user, password"),
         ({"source": {"kind": "jsonl", "paths": ["https://hush@a.test/x.jsonl"]}}, r"FSSPEC_S3_KEY"),
-        ({"source": {"kind": "warc", "paths": ["x"], "prefix": "s3://key:hush@bucket/"}}, "no user or password"),
+        ({"source": {"kind": "warc", "paths": ["x"], "prefix": "s3://key:hush@bucket/"}}, "no user, password"),
+        ({"source": {"kind": "jsonl", "paths": ["https://b.test/x?X-Amz-Signature=hush"]}}, "or signature"),
+        ({"source": {"kind": "parquet", "paths": ["https://b.test/x?v=1&sig=hush"]}}, "or signature"),
         ({"source": {**SITE, "domains": ["ample.org"]}, "contact": "me"}, "none of them covers the seed"),
         ({"source": {"kind": "jsonl", "paths": ["x"], "columns": {"text": "a", "html": "b"}}}, "exactly one of"),
         ({"source": {"kind": "wbesite"}}, "'loopback', 'site', 'warc', 'parquet', 'jsonl'"),

@@ -59,6 +59,7 @@ def test_a_url_has_one_canonical_form(url, canonical):
         "http://a<b/",
         "http://a..b/",
         "http://" + "x" * 64 + ".test/",
+        "http://" + "x." * 130 + "test/",
     ],
 )
 def test_what_cannot_be_fetched_is_no_url(url):

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import random
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -13,10 +14,12 @@ from assets.documents import Document, read_documents
 from assets.evaluate import evaluate as module
 from assets.evaluate.report import CHAMPION, SAMPLES, SCORES, UNIGRAM, Report
 from assets.evaluate.scores import Scores
+from assets.vocabulary import SPECIAL_TOKENS
 from llm_core.compress.int8 import quantize_int8
 from llm_core.compress.scheme import Int8Scheme
 from llm_core.model.checkpoint import load_model, save_model
 from resources.errors import BuildError, InputError
+from tests.assets.evaluate.conftest import VOCABULARY
 
 NAME = "pretrained_checkpoint"
 
@@ -70,6 +73,25 @@ def test_the_champion_is_scored_on_the_same_documents_and_itself_differs_by_noth
     report = Report.read(folder)
     assert report.champion is not None
     assert report.champion.fingerprint == report.candidate.fingerprint == candidate.fingerprint
+
+
+def test_a_champion_with_another_tokenizer_is_read_in_its_own_tokens(world) -> None:
+    """The same model under other ids: what is scored is the text, so nothing may differ."""
+    ids = list(range(len(SPECIAL_TOKENS), VOCABULARY))
+    order = [*range(len(SPECIAL_TOKENS)), *random.Random(0).sample(ids, len(ids))]  # new id -> old id
+    told = json.loads(world.tokenizer.to_str())
+    renamed = {old: new for new, old in enumerate(order)}
+    told["model"]["vocab"] = {token: renamed[old] for token, old in told["model"]["vocab"].items()}
+    champion = world.checkpoint("pretrained_checkpoint", 9)
+    model = load_model(world.checkpoints[NAME].path)
+    state = {name: value[order] if len(value) == VOCABULARY else value for name, value in model.state_dict().items()}
+    model.load_state_dict(state)
+    save_model(model, champion.path)
+    (champion.path / "tokenizer.json").write_text(json.dumps(told))
+
+    scores = Scores.read(world.evaluate("report", champion=champion)[0] / SCORES)
+
+    np.testing.assert_allclose(scores.nats[CHAMPION], scores.nats[NAME], rtol=1e-5)
 
 
 def test_earlier_snapshots_judge_too(world) -> None:

@@ -58,6 +58,12 @@ def test_hosts_are_the_unit_where_hosts_were_held_out_and_pages_where_pages_were
 
     assert unit_of(mixed) == "page"
 
+    nowhere = [dataclasses.replace(document, url="") for document in read_documents(world.corpora[0])]
+    rows = dataclasses.replace(world, root=tmp_path / "rows", shards=[], corpora=[])
+    rows.add_snapshot(nowhere)
+
+    assert unit_of(rows) == "page", "rows without an address are of no host on either side"
+
 
 def test_shards_of_another_corpus_are_refused(world) -> None:
     with pytest.raises(InputError, match="is not among the held-out documents"):

@@ -48,6 +48,11 @@ def test_one_broken_byte_does_not_cost_a_page():
     assert decode(page.encode() + "é".encode()[:1] + b" end", "text/html; charset=utf-8") is not None
 
 
+def test_a_stray_nul_does_not_cost_a_page():
+    page = "A long page of plain words, naïve ones too. " * 20
+    assert decode(page.encode() + b"\0 end", "text/html") == page + " end"
+
+
 @pytest.mark.parametrize("payload", [bytes(range(256)) * 4, b"%PDF-1.7\n\x00\x01\x02\x03" + bytes(64), b"\x00" * 50])
 def test_bytes_that_are_no_text_are_not_decoded(payload):
     assert decode(payload, "text/html") is None

@@ -39,13 +39,13 @@ def observe(tmp_path, make_build, folder_of):
 
 @pytest.fixture
 def in_domain(library):
-    return [question.text for question in questions(library.in_domain[:1500], seed=7, count=SIZE)]
+    return questions(library.in_domain[:1500], seed=7, count=SIZE)
 
 
 @pytest.fixture
 def drifted(library, in_domain):
     """A window of which half asks about mathematics."""
-    other = [question.text for question in questions(library.shifted, seed=7, count=SIZE // 2)]
+    other = questions(library.shifted, seed=7, count=SIZE // 2)
     return random.Random(0).sample([*other, *in_domain[SIZE // 2 :]], SIZE)
 
 

@@ -6,6 +6,7 @@ import pytest
 from assets.monitor import reference as module
 from assets.monitor.config import MonitorConfig
 from assets.monitor.reference import make_reference, read_reference
+from assets.questions import documented_objects
 from resources.errors import BuildError
 
 from .conftest import write_corpus
@@ -29,10 +30,10 @@ def test_the_reference_asks_about_held_out_documents_only(make_build, folder_of,
     build = make_build("reference")
     outcome = make_reference(build, CONFIG, [corpus], champion)
     rows = pq.read_table(folder_of(build) / "requests.parquet").to_pylist()
-    held_out = {document.id for document in library.in_domain[90:120]}
+    subjects = [subject for document in library.in_domain[90:120] for subject in documented_objects(document)]
     assert len(rows) == 60
-    assert {row["document"] for row in rows} <= held_out
-    assert all(row["bits_per_byte"] > 0 and row["characters"] == len(row["text"]) for row in rows)
+    assert all(any(s.name in row["text"] or s.sentence[:40] in row["text"] for s in subjects) for row in rows)
+    assert all(row["bits_per_byte"] > 0 for row in rows)
     assert (outcome.stats["entered"], outcome.stats["kept"], outcome.stats["dropped"]) == (120, 30, {"train": 90})
 
 
@@ -73,3 +74,11 @@ def test_without_held_out_documents_there_is_no_reference(make_build, folder_of,
     write_corpus(corpus, library.in_domain[:10], held_out=0)
     with pytest.raises(BuildError, match="hold out more"):
         make_reference(make_build("reference"), CONFIG, [folder_of(corpus)], champion)
+
+
+def test_without_monitors_there_need_be_nothing_to_ask_for(make_build, folder_of, champion, library):
+    build = make_build("reference")
+    config = CONFIG.model_copy(update={"monitors": ()})
+    outcome = make_reference(build, config, [], champion)
+    assert (outcome.stats["requests"], outcome.stats["bits_per_byte"]) == (0, None)
+    assert len(read_reference(folder_of(build))) == 0

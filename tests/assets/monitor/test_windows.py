@@ -39,6 +39,13 @@ def test_the_digest_is_of_what_was_asked_not_of_when_or_in_which_order(tmp_path,
     assert observe_window(make_build("c"), others).digest != first
 
 
+def test_the_same_requests_in_a_later_window_are_another_window(tmp_path, make_build):
+    window = window_of(tmp_path / "log", PROMPTS)
+    first = observe_window(make_build("a"), window).digest
+    later = window.rename(window.with_stem("20260105T000000-000000021"))
+    assert observe_window(make_build("b"), later).digest != first
+
+
 def test_lines_that_are_no_requests_are_counted_with_their_reason(tmp_path, make_build, folder_of):
     window = window_of(tmp_path / "log", PROMPTS)
     lines = window.read_bytes().splitlines(keepends=True)

@@ -101,14 +101,12 @@ def test_plain_peft_loads_it_on_the_exported_base(tmp_path: Path, activation: An
     tokenizer.save(str(tmp_path / "tokenizer.json"))
     export_huggingface(base(**shape), tmp_path / "base", tokenizer_file=tmp_path / "tokenizer.json")
     model = adapted(**shape)
-    save_adapter(model, tmp_path / "adapter", base=str(tmp_path / "base"))
+    save_adapter(model, tmp_path / "adapter")
     theirs = peft.PeftModel.from_pretrained(
         AutoModelForCausalLM.from_pretrained(tmp_path / "base"), tmp_path / "adapter"
     )
     with torch.no_grad():
         assert (theirs(TOKENS).logits - model(TOKENS)).abs().max() < 1e-4
-    located = peft.AutoPeftModelForCausalLM.from_pretrained(tmp_path / "adapter")
-    assert torch.equal(located(TOKENS).logits, theirs(TOKENS).logits)
 
 
 def test_the_same_adapter_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -15,14 +15,14 @@ TEXTS = ["the tide mill turns when the tide comes in", "naïve café — 潮汐 
 
 @pytest.fixture(scope="session")
 def tokenizer() -> Tokenizer:
-    """A byte-level BPE of 300 tokens, two of them special."""
+    """A byte-level BPE of 300 tokens, four of them special."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=300,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        special_tokens=["<|endoftext|>", "<|end|>"],
+        special_tokens=["<|bos|>", "<|eos|>", "<|pad|>", "<|end|>"],
         show_progress=False,
     )
     tokenizer.train_from_iterator(TEXTS * 4, trainer)

@@ -75,3 +75,8 @@ def test_a_token_of_no_weight_is_never_drawn():
 def test_settings_out_of_range_are_refused_by_name(field, value):
     with pytest.raises(ConfigError, match=field):
         Sampling(**{field: value})
+
+
+@pytest.mark.parametrize("temperature", [1e-308, 5e-324, 1e-30])
+def test_the_lowest_temperatures_are_greedy(temperature):
+    assert draws(Sampling(temperature, seed=1), 5, LOGITS.flip(0)) == [4] * 5

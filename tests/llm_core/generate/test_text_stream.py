@@ -25,7 +25,7 @@ def test_a_text_comes_back_whole_in_valid_pieces(tokenizer, vocabulary, text):
     assert all(piece.encode().decode() == piece for piece in got)
 
 
-@given(tokens=st.lists(st.integers(2, 299), max_size=30))
+@given(tokens=st.lists(st.integers(4, 299), max_size=30))
 def test_any_tokens_at_all_decode_as_the_tokenizer_decodes_them(tokenizer, vocabulary, tokens):
     assert "".join(pieces(vocabulary, tokens)) == tokenizer.decode(tokens)
 
@@ -38,8 +38,8 @@ def test_a_character_waits_for_its_last_byte(vocabulary):
 
 
 def test_special_tokens_are_known_by_name(vocabulary):
-    assert vocabulary.special == {"<|endoftext|>": 0, "<|end|>": 1}
-    assert vocabulary.special_ids == {0, 1}
+    assert vocabulary.special == {"<|bos|>": 0, "<|eos|>": 1, "<|pad|>": 2, "<|end|>": 3}
+    assert vocabulary.special_ids == {0, 1, 2, 3}
 
 
 def test_another_kind_of_tokenizer_is_refused():

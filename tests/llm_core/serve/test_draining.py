@@ -15,13 +15,13 @@ from tests.llm_core.serve.folder_source import FolderSource
 BODY = {"prompt": "the tide", "max_tokens": 240, "temperature": 0, "stream": True}
 
 SERVE = """
-import logging, pathlib, sys
+import logging, pathlib, socket, sys
 from llm_core.serve.app import create_app, run_server
 from llm_core.serve.config import ServeConfig
 from tests.llm_core.serve.folder_source import FolderSource
 logging.basicConfig(level=logging.INFO)
 source = FolderSource(pathlib.Path(sys.argv[1]))
-run_server(create_app(source.current, limits=ServeConfig(threads=1)), "127.0.0.1", 0)
+run_server(create_app(source.current, limits=ServeConfig(threads=1)), socket.create_server(("127.0.0.1", 0)))
 """
 
 
@@ -61,7 +61,7 @@ def test_a_process_ends_well_at_sigterm(folder):
             line = process.stderr.readline()
             assert line, "the server ended before it served"
             is_loaded |= "serving tide version" in line
-            if address := re.search(r"running on (http://\S+)", line):
+            if address := re.search(r"listening on (http://\S+)", line):
                 url = address[1]
         with httpx.stream("POST", f"{url}/v1/completions", json=BODY, timeout=60) as response:
             lines = response.iter_lines()

@@ -53,3 +53,15 @@ def test_metrics_count_requests_tokens_and_passes(serve, folder):
 def test_impossible_limits_are_refused_by_name(field, value):
     with pytest.raises(ConfigError, match=field):
         ServeConfig(**{field: value})
+
+
+def test_a_failure_of_the_server_itself_is_counted_as_one(serve, folder, monkeypatch):
+    def break_down(self):
+        raise RuntimeError("the shaft broke")
+
+    with serve(FolderSource(folder)) as running:
+        monkeypatch.setattr("llm_core.serve.metrics.Metrics.text", break_down)
+        failed = running.client.get("/metrics", headers={"Connection": "close"})  # the server ends the connection
+        assert failed.status_code == 500
+        monkeypatch.undo()
+        assert running.metric('llm_requests_total{endpoint="/metrics",status="500"}') == 1

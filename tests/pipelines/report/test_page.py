@@ -91,6 +91,7 @@ def test_the_same_home_gives_the_same_page(home):
 
 
 def test_the_command_writes_the_page_of_a_home_where_nothing_was_made(tmp_path, capsys):
+    (tmp_path / "home").mkdir()
     assert main(["report", "--home", str(tmp_path / "home"), "--profile", "smoke", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     written = Path(answer["report"])
