@@ -43,8 +43,8 @@ def import_records(build: Build, config: CrawlConfig, source: WarcSource | RowSo
         entered, _ = ledger.counts()
         if reasons := ledger.discard_empty():
             raise InputError(
-                f"crawl.source.paths: none of the {entered} records can be used ({reasons}); "
-                "are the files of this kind, and are `columns` their names?"
+                f"crawl.source: none of the {entered} records can be used ({reasons}); are the files of this kind, and "
+                "does crawl.source.columns name the fields that they have?"
             )
         return write_index(build, config.limits, ledger, {"files": len(files)})
     finally:
